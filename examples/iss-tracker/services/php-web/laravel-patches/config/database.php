@@ -1,0 +1,34 @@
+<?php
+
+return [
+    'default' => env('DB_CONNECTION', 'pgsql'),
+
+    'connections' => [
+        'pgsql' => [
+            'driver' => 'pgsql',
+            'host' => env('DB_HOST', 'postgres'),
+            'port' => env('DB_PORT', '5432'),
+            'database' => env('DB_DATABASE', 'iss_tracker'),
+            'username' => env('DB_USERNAME', 'iss_user'),
+            'password' => env('DB_PASSWORD', ''),
+            'charset' => 'utf8',
+            'prefix' => '',
+            'prefix_indexes' => true,
+            'search_path' => 'public',
+            'sslmode' => 'prefer',
+            'options' => [
+                // Enable persistent connections (connection pooling at PHP level)
+                PDO::ATTR_PERSISTENT => true,
+
+                // Timeout for connection attempts
+                PDO::ATTR_TIMEOUT => 5,
+
+                // Error mode: exceptions
+                PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
+
+                // Default fetch mode
+                PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_OBJ,
+            ],
+        ],
+    ],
+];

@@ -1,0 +1,62 @@
+"""What a rule reports, and the edits that would mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .source import Span
+
+SEVERITIES = ("error", "warning", "info")  # most severe first
+APPLICABILITIES = ("safe", "unsafe", "display")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A related place (``span`` is None for a default, which stands in no file)."""
+
+    message: str
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text at ``span`` with ``replacement``."""
+
+    span: Span
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A titled set of edits; ``applicability`` is safe, unsafe or display."""
+
+    title: str
+    applicability: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One report of one rule at one place.
+
+    ``subject`` names the model object without lines (``service rust-iss, setting
+    acquire_timeout``): baselines and fingerprints rest on it.  ``suppressed`` is
+    the reason given in a suppression that covers it, or None.
+    """
+
+    code: str
+    name: str
+    severity: str
+    message: str
+    span: Span
+    help: str = ""
+    notes: tuple[Note, ...] = ()
+    fix: Fix | None = None
+    subject: str = ""
+    suppressed: str | None = None
+
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """The one order used everywhere: path, place, code."""
+        line, column = self.span.place
+        return self.span.path, line, column, self.code, self.message

@@ -1,0 +1,111 @@
+"""Rules as Markdown, from the rule files alone: one rule's page, and the list of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .examples import Example, Place, load_examples, unmark
+from .exprtext import split_template
+from .fact import show
+from .rule import Rule
+
+_LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".rs": "rust", ".php": "php", ".toml": "toml", ".sql": "sql", ".conf": "ini", ".ini": "ini"}
+_GROUP_TITLES = {
+    "polint": "polint itself",
+    "budget": "Pool sizing and budget",
+    "timeouts": "Timeouts",
+    "lifecycle": "Health and lifecycle",
+    "postgresql": "PostgreSQL server",
+    "php": "php-fpm, PDO and Laravel",
+    "pgbouncer": "PgBouncer",
+    "environment": "Compose and environment",
+    "code": "Code and SQL",
+    "operations": "Monitoring and connection security",
+}
+
+
+def rule_page(rule: Rule) -> str:
+    """The page of one rule: what it says, why, its params, what it reports with the span underlined, what it leaves alone."""
+    lines = [f"# {rule.code} {rule.name}", "", rule.summary, ""]
+    status = ", preview" if rule.preview else ""
+    lines += [f"{rule.severity} · group {rule.group} · since {rule.since}{status}", "", "## Why", "", rule.why, ""]
+    if rule.params:
+        lines += ["## Parameters", "", "| name | type | default | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{param.name}` | {param.kind} | `{show(param.default)}` | {_cell(param.help)} |" for param in rule.params]
+        lines.append("")
+    examples, _ = load_examples(rule.path)
+    bad = next((example for example in examples if example.is_marked), None)
+    good = next((example for example in examples if not example.is_marked and not example.unknown), None)
+    if bad is not None:
+        lines += ["## Reported", "", *_example(bad)]
+    if good is not None:
+        lines += ["## Not reported", "", *_example(good)]
+    if rule.help:
+        lines += ["## What to do", "", _without_holes(rule.help), ""]
+    if rule.refs:
+        lines += ["## References", "", *(f"- {ref}" for ref in rule.refs), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def rules_index(rules: Iterable[Rule]) -> str:
+    """rules/README.md: every rule by group, in the order of the codes."""
+    ordered = sorted(rules, key=lambda rule: rule.code)
+    lines = [
+        "# Rules",
+        "",
+        "Made from the rule files by `polint rules --markdown`; `polint rule CODE` shows one rule's page.",
+        "",
+    ]
+    groups: dict[str, list[Rule]] = {}
+    for rule in ordered:
+        groups.setdefault(rule.group, []).append(rule)
+    for group, members in groups.items():
+        lines += [f"## {_GROUP_TITLES.get(group, group)}", "", "| code | name | severity | reports |", "|---|---|---|---|"]
+        for rule in members:
+            severity = rule.severity + (" (preview)" if rule.preview else "")
+            lines.append(f"| {rule.code} | [{rule.name}]({group}/{rule.name}.yaml) | {severity} | {_cell(rule.summary)} |")
+        lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _without_holes(text: str) -> str:
+    """A text with holes as a page shows it, where there is no project to fill them from."""
+    parts = (before + (f"`{hole.strip()}`" if hole is not None else "") for before, hole, _, _ in split_template(text))
+    return "".join(parts)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _example(example: Example) -> Iterator[str]:
+    yield from (f"{example.title[:1].upper()}{example.title[1:].rstrip('.:')}:", "")
+    files = dict(example.files)
+    if example.config is not None:
+        files.setdefault("polint.toml", example.config)
+    for path, marked in files.items():
+        text, places = unmark(path, marked)
+        fence = "```"
+        while fence in text:
+            fence += "`"
+        language = next((name for ending, name in _LANGUAGES.items() if path.endswith(ending)), "")
+        yield from (f"`{path}`", "", f"{fence}{'' if places else language}", *_underlined(text, places), fence, "")
+
+
+def _underlined(text: str, places: Iterable[Place]) -> Iterator[str]:
+    """The lines of a text, each followed by ``^^^`` under what is marked in it."""
+    ranges = [(place.start, max(place.end, place.start + 1)) for place in places]
+    start = 0
+    for line in text.rstrip("\n").split("\n"):
+        yield line.expandtabs(4)
+        under = ""
+        for first, end in ranges:
+            left, right = max(first - start, 0), min(end - start, len(line))
+            # blanks before the code are not part of it, on a line that a span only passes through
+            left += len(line[left:right]) - len(line[left:right].lstrip())
+            if left < right or (left == len(line) and start <= first <= start + len(line)):
+                column, stop = len(line[:left].expandtabs(4)), len(line[: max(right, left + 1)].expandtabs(4))
+                under = under.ljust(column) + "^" * max(stop - column, 1)
+        if under:
+            yield under
+        start += len(line) + 1

@@ -1,0 +1,187 @@
+"""PHP calls whose result the text decides: Laravel's ``env()``, ``getenv``, ``sprintf`` and the like, and reads of ``$_ENV``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..source import Span
+from ..value import Computed, EnvRead, Fallback, Literal, Opaque, Value
+from .php_convert import ARGUMENTS, CASTS, FUNCTIONS, as_count, as_truth, laravel
+from .php_names import Scope
+from .php_nodes import Call, bare, parts, text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from .php_arrays import Array, Item
+    from .php_values import Reader
+
+# variables of $_SERVER that come with the request
+_REQUEST = (
+    "HTTP", "REQUEST_", "SERVER_", "REMOTE_", "SCRIPT_", "PHP_", "DOCUMENT_", "QUERY_STRING", "PATH_INFO", "PATH_TRANSLATED", "ORIG_",
+    "CONTENT_", "AUTH_TYPE", "GATEWAY_INTERFACE", "REDIRECT_", "CONTEXT_", "argv", "argc", "FCGI_", "UNIQUE_ID",
+)  # fmt: skip
+
+
+def is_request(name: str) -> bool:
+    """Whether ``$_SERVER[name]`` is filled from the request."""
+    return name.startswith(_REQUEST)
+
+
+def call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
+    span = reader.span(node)
+    name = bare(node.child_by_field_name("function")).lower()
+    call = reader.arguments(node)
+    if not name or call is None or call.spread:
+        return Opaque("computed when the program runs", span)
+    if name == "env":
+        return _env(reader, call, scope, depth, span)
+    if name == "getenv":
+        read = _read(reader, call.get(0, "name"), scope, depth)
+        return read if isinstance(read, Opaque) else Fallback(read, Literal(False, span), span)
+    if name == "sprintf":
+        return _sprintf(reader, call, scope, depth, span)
+    if name == "config":
+        return Opaque("read from Laravel's configuration", span)
+    given = [reader.value(argument, scope, depth) for argument in call.positional]
+    if name == "filter_var" and len(call.positional) == 2:
+        apply = {"FILTER_VALIDATE_BOOLEAN": as_truth, "FILTER_VALIDATE_BOOL": as_truth, "FILTER_VALIDATE_INT": as_count}
+        filtered: Callable[..., object] | None = apply.get(bare(call.positional[1]))
+        return reader.apply(filtered, (given[0],), span) if filtered else Opaque("computed by filter_var()", span)
+    if name == "implode" and len(call.positional) == 2:
+        return _implode(reader, given[0], reader.array(call.positional[1], scope, depth), depth, span)
+    function = FUNCTIONS.get(name)
+    if function is None or call.named or not ARGUMENTS[name][0] <= len(given) <= ARGUMENTS[name][1]:
+        return Opaque(f"computed by {name}()", span)
+    return reader.apply(function, tuple(given), span)
+
+
+def _env(reader: Reader, call: Call, scope: Scope, depth: int, span: Span) -> Value:
+    read = _read(reader, call.get(0, "key"), scope, depth)
+    if isinstance(read, Opaque):
+        return read
+    default = call.get(1, "default")
+    if default is not None and default.type == "arrow_function":
+        default = default.child_by_field_name("body")
+    otherwise = reader.value(default, scope, depth) if default is not None else Literal(None, span)
+    return Fallback(Computed(laravel, (read,), read.span), otherwise, span)
+
+
+def _read(reader: Reader, name: Node | None, scope: Scope, depth: int) -> EnvRead | Opaque:
+    if name is None:
+        return Opaque("an environment variable without a name", reader.span(reader.syntax.root))
+    known = reader.reads.get(name.id)
+    if known is not None:
+        return known
+    found = reader.value(name, scope, depth)
+    if isinstance(found, Literal) and isinstance(found.value, str):
+        read: EnvRead | Opaque = EnvRead(found.value, reader.span(name))
+    else:
+        read = Opaque("an environment variable whose name is computed", reader.span(name))
+    reader.reads[name.id] = read
+    return read
+
+
+def scoped_call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
+    owner, name = node.child_by_field_name("scope"), text(node.child_by_field_name("name"))
+    call = reader.arguments(node)
+    if owner is not None and call is not None and not call.spread and bare(owner) == "Env":
+        if name == "get":
+            return _env(reader, call, scope, depth, reader.span(node))
+        if name == "getOrFail":
+            read = _read(reader, call.get(0, "key"), scope, depth)
+            if isinstance(read, EnvRead):
+                read = replace(read, required="getOrFail() throws")
+                return Computed(laravel, (read,), read.span)
+    return Opaque(f"computed by {bare(owner) or 'a class'}::{name}()", reader.span(node))
+
+
+def _sprintf(reader: Reader, call: Call, scope: Scope, depth: int, span: Span) -> Value:
+    form = reader.value(call.positional[0], scope, depth) if call.positional else None
+    if not isinstance(form, Literal) or not isinstance(form.value, str):
+        return Opaque("computed by sprintf()", span)
+    pieces: list[Value] = []
+    given = iter(call.positional[1:])
+    rest = form.value
+    while rest:
+        before, percent, rest = rest.partition("%")
+        if before:
+            pieces.append(Literal(before, form.span))
+        if not percent:
+            break
+        kind = rest[:1]
+        number, dollar, tail = rest.partition("$")
+        argument: Node | None = None
+        if kind == "%":
+            pieces.append(Literal("%", form.span))
+            rest = rest[1:]
+            continue
+        if dollar and number.isdigit() and len(number) < 3:
+            kind, rest = tail[:1], tail
+            argument = call.positional[int(number)] if 0 < int(number) < len(call.positional) else None
+        else:
+            argument = next(given, None)
+        if argument is None or kind not in ("s", "d", "u"):
+            pieces.append(Opaque("computed by sprintf()", span))
+            return reader.joined(pieces, span)
+        found = reader.value(argument, scope, depth)
+        pieces.append(found if kind == "s" else reader.apply(CASTS["int"], (found,), found.span))
+        rest = rest[1:]
+    return reader.joined(pieces, span)
+
+
+def _implode(reader: Reader, glue: Value, array: Array | None, depth: int, span: Span) -> Value:
+    if array is None or not array.known or not isinstance(glue, Literal):
+        return Opaque("computed by implode()", span)
+    pieces: list[Value] = []
+    for item in array.items.values():
+        pieces.extend(([glue] if pieces else []) + [reader.item_value(item, depth)])
+    return reader.joined(pieces, span)
+
+
+def env_read(reader: Reader, path: list[Node]) -> EnvRead | None:
+    """The read of an environment variable, by a written name, at the last node of ``path``."""
+    node = path[-2]
+    if node.type == "variable_name":
+        inside = parts(path[-3]) if path[-3].type == "subscript_expression" else []
+        if len(inside) < 2 or inside[0].id != node.id or inside[1].type not in ("string", "encapsed_string", "name"):
+            return None
+        found = index(reader, inside[1], reader.names.file, 0)
+        hidden = isinstance(found, EnvRead) and text(node) == "$_SERVER" and is_request(found.name)
+        return found if isinstance(found, EnvRead) and not hidden else None
+    named = path[-1]
+    if node.type == "qualified_name":
+        node, named = path[-3], node
+    call = None
+    if node.type == "function_call_expression":
+        function = node.child_by_field_name("function")
+        call = reader.arguments(node) if function is not None and function.id == named.id else None
+    elif node.type == "scoped_call_expression" and bare(node.child_by_field_name("scope")) == "Env":
+        call = reader.arguments(node) if text(node.child_by_field_name("name")) in ("get", "getOrFail") else None
+    if call is None:
+        return None
+    argument = call.get(0, "key") or call.named.get("name")
+    if argument is None or argument.type not in ("string", "encapsed_string"):
+        return None
+    found = _read(reader, argument, reader.names.file, 0)
+    return found if isinstance(found, EnvRead) else None
+
+
+def split_text(reader: Reader, item: Item) -> Value | None:
+    """The text that ``explode(',', text)`` takes apart; None for anything else."""
+    node = item.node
+    if node is None or item.value is not None or node.type != "function_call_expression":
+        return None
+    call = reader.arguments(node)
+    if bare(node.child_by_field_name("function")).lower() != "explode" or call is None or len(call.positional) != 2:
+        return None
+    glue = reader.value(call.positional[0], item.scope)
+    return reader.value(call.positional[1], item.scope) if isinstance(glue, Literal) and glue.value == "," else None
+
+
+def index(reader: Reader, index: Node, scope: Scope, depth: int) -> EnvRead | Opaque:
+    if index.type == "name":  # "$_ENV[NAME]" within a string
+        return EnvRead(text(index), reader.span(index))
+    return _read(reader, index, scope, depth)

@@ -1,0 +1,80 @@
+"""Rust: connection pools built in code, read with tree-sitter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..source import Source, Span
+from ..value import EnvRead, Value
+
+# A file without any of these byte strings holds no pool and is not parsed for its own sake.
+NEEDLES: tuple[bytes, ...] = (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect")
+
+
+@dataclass(frozen=True, slots=True)
+class SettingCall:
+    """One link of a builder chain: ``.max_connections(10)``.  ``value`` of ``Duration`` arguments is Seconds, ``None`` is Literal(None).
+
+    Where a builder leaves what can be followed, each setter not seen by then stands as an
+    Opaque whose spans are the constructor's: it may be set elsewhere.
+    """
+
+    name: str
+    value: Value
+    span: Span  # from the dot to the closing parenthesis
+    name_span: Span
+    value_span: Span  # the argument
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCall:
+    """One place where code builds a connection pool for PostgreSQL.
+
+    ``settings`` holds the link that wins for each setter, ``shadowed`` the ones
+    overwritten later in the same chain.  ``target`` is the URL given to
+    ``connect``; None when options are passed instead.  ``choice`` is the ``if`` or
+    ``match`` of which only one branch builds its pool, shared by the pools of its
+    branches.  ``connects`` are the calls that make pools of the builder: more than one
+    where it is shared.  ``unfinished`` says why there may be other settings than these, or "".
+    """
+
+    library: str  # "sqlx"
+    constructor: str  # "PgPoolOptions::new", "PoolOptions::<Postgres>::new", "PgPool::connect"
+    span: Span  # of the constructor expression
+    settings: Mapping[str, SettingCall]
+    shadowed: tuple[SettingCall, ...]
+    target: Value | None
+    function: str  # name of the enclosing function, "" outside one
+    lazy: bool = False
+    connects: tuple[Span, ...] = ()
+    choice: Span | None = None
+    unfinished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crate:
+    """What the given sources of one crate say.
+
+    ``env_names`` are all variables read by a literal name (also through helper
+    functions and clap's ``env = "…"``); ``reads_environment_wholesale`` says why when
+    any variable may be read (envy, config, figment, ``env::vars``), else "".
+    """
+
+    pools: tuple[PoolCall, ...]
+    env_reads: tuple[EnvRead, ...]
+    closes: tuple[Span, ...]  # ``pool.close()`` calls
+    loads_dotenv: bool
+    reads_environment_wholesale: str
+
+    @property
+    def env_names(self) -> frozenset[str]:
+        """All variables read by a literal name."""
+        return frozenset(read.name for read in self.env_reads)
+
+
+def read_crate(sources: Sequence[Source]) -> Crate:
+    """Read the sources of one crate, following consts, functions and struct fields between them; never raises on broken code."""
+    from .rust_crate import crate
+
+    return crate(sources)

@@ -1,0 +1,237 @@
+"""Puts a crate together: pools from constructors, settings and ends; what closes them; what the environment gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ..source import Source, Span
+from ..treesitter import find_all
+from ..value import Opaque, Value
+from .rust import Crate, PoolCall, SettingCall
+from .rust_code import Code, File, arguments
+from .rust_constructors import Constructor, constructors, says_postgres
+from .rust_env import environment
+from .rust_names import Scope
+from .rust_pools import LIBRARIES, End, Library, Link, Tracer
+from .rust_structs import same
+from .rust_values import Reader
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_POOL_WORDS = ("pool", "db", "conn", "database", "pg")
+
+
+def crate(sources: Sequence[Source]) -> Crate:
+    """The pools, reads and closes of one crate."""
+    code = Code(sources)
+    reader = Reader(code)
+    found: list[_Found] = []
+    for library in LIBRARIES:
+        found += _pools(code, reader, library)
+    names = {name for one in found for name in one.names}
+    reads, loads, wholesale = environment(reader)
+    return Crate(tuple(_with_choices(found)), reads, tuple(_closes(code, names)), loads, wholesale)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A pool with the node that decides whether it is built, and the variables it is bound to."""
+
+    pool: PoolCall
+    file: File
+    node: Node
+    names: frozenset[str]
+
+
+def _pools(code: Code, reader: Reader, library: Library) -> Iterator[_Found]:
+    tracer = Tracer(reader, library)
+    for constructor in constructors(code, library):
+        follow = tracer.direct if constructor.direct else tracer.ends
+        ends = follow(constructor.file, constructor.call)
+        if constructor.generic:
+            ends = [end for end in ends if says_postgres(end, library)]
+        if ends:
+            yield _found(constructor, ends, reader, library)
+
+
+def _found(constructor: Constructor, ends: list[End], reader: Reader, library: Library) -> _Found:
+    """The pool of one constructor; where its builder reaches several connects, what they do not share is unknown."""
+    file, call = constructor.file, constructor.call
+    span = file.span(call)
+    made = [_settings(end, reader, library) for end in ends]
+    settings, shadowed = made[0]
+    for others, _ in made[1:]:
+        for name in {**settings, **others}:
+            mine, other = settings.get(name), others.get(name)
+            if mine is None or other is None or mine.span != other.span:
+                settings[name] = _unknown(mine or other, "differs between the pools made from one builder")
+    why = next((end.why for end in ends if end.why), "")
+    if why:
+        for name in library.setters:
+            settings.setdefault(name, SettingCall(name, Opaque(f"the pool's builder {why}", span), span, span, span))
+    targets: list[Value | None] = []
+    lazy: list[bool] = []
+    names: set[str] = set()
+    for end in ends:
+        if end.connect is not None and end.scope is not None:
+            method = constructor.direct or _method_name(end.file, end.connect)
+            lazy.append(library.connects.get(method, False))
+            targets.append(_target(end, end.connect, end.scope, method, reader, library))
+            names |= _bound_names(end.file, end.connect)
+    target = targets[0] if targets else None
+    if target is not None and not all(other is not None and same(target, other) for other in targets):
+        target = Opaque("differs between the pools made from one builder", target.span)
+    holder = file.enclosing(call, "function_item")
+    label = holder.child_by_field_name("name") if holder is not None else None
+    pool = PoolCall(
+        library=library.name,
+        constructor=constructor.name,
+        span=span,
+        settings=MappingProxyType(settings),
+        shadowed=tuple(shadowed),
+        target=target,
+        function=file.text(label) if label is not None else "",
+        lazy=bool(lazy) and all(lazy),
+        unfinished=why,
+        connects=tuple(end.file.span(end.connect) for end in ends if end.connect is not None),
+    )
+    at = next((end.connect for end in ends if end.connect is not None and end.file is file), None)
+    return _Found(pool, file, at if at is not None and len(ends) == 1 else call, frozenset(names))
+
+
+def _settings(end: End, reader: Reader, library: Library) -> tuple[dict[str, SettingCall], list[SettingCall]]:
+    """The settings on the way to one end, and those that later ones of the same name replace."""
+    settings: dict[str, SettingCall] = {}
+    shadowed: list[SettingCall] = []
+    for link in end.links:
+        made = _setting(link, reader, library)
+        before = settings.get(link.name)
+        if before is not None:
+            if link.optional:
+                made = _unknown(made, "set differently in two branches")
+            else:
+                shadowed.append(before)
+        settings[link.name] = made
+    return settings, shadowed
+
+
+def _target(end: End, connect: Node, scope: Scope, method: str, reader: Reader, library: Library) -> Value | None:
+    """The URL a pool connects to; None where options say it that are not made from one URL."""
+    given = arguments(connect)
+    if not given:
+        return None
+    value = reader.start().value(given[0], scope, "str")
+    return None if method in library.with_options and isinstance(value, Opaque) else value
+
+
+def _setting(link: Link, reader: Reader, library: Library) -> SettingCall:
+    """The setting a link makes."""
+    file = link.scope.file
+    given = arguments(link.call)
+    access = link.call.child_by_field_name("function")
+    if access is not None and access.type == "generic_function":
+        access = access.child_by_field_name("function")
+    label = access.child_by_field_name("field") if access is not None else None
+    dot = next((child for child in access.children if child.type == "."), None) if access is not None else None
+    span = file.bytes_span((dot or label or link.call).start_byte, link.call.end_byte)
+    name_span = file.span(label) if label is not None else span
+    value_span = file.span(given[0], given[-1]) if given else file.bytes_span(link.call.end_byte - 1, link.call.end_byte - 1)
+    value: Value
+    if link.optional:
+        value = Opaque("set in only one branch", value_span)
+    elif len(given) == 1:
+        value = reader.start().value(given[0], link.scope, library.setters.get(link.name, ""))
+    else:
+        value = Opaque("set with other arguments than one", value_span)
+    return SettingCall(link.name, value, span, name_span, value_span)
+
+
+def _unknown(call: SettingCall | None, reason: str) -> SettingCall:
+    assert call is not None
+    return SettingCall(call.name, Opaque(reason, call.value_span), call.span, call.name_span, call.value_span)
+
+
+def _method_name(file: File, call: Node) -> str:
+    function = call.child_by_field_name("function")
+    return file.text(function).rpartition(".")[2].partition("::")[0].strip() if function is not None else ""
+
+
+def _bound_names(file: File, connect: Node) -> set[str]:
+    """The variables and fields that hold the pool this call makes."""
+    for parent in file.ups(connect, 30):
+        field = {"let_declaration": "pattern", "field_initializer": "field", "static_item": "name", "assignment_expression": "left"}.get(
+            parent.type
+        )
+        if field is not None:
+            label = parent.child_by_field_name(field)
+            return {file.text(label).rpartition(".")[2].removeprefix("mut ")} if label is not None else set()
+        if parent.type == "function_item":
+            break
+    return set()
+
+
+def _with_choices(found: list[_Found]) -> Iterator[PoolCall]:
+    """The pools, those of one ``if`` or ``match`` marked as a choice."""
+    arms: dict[tuple[str, int], set[int]] = {}
+    paths: list[list[tuple[tuple[str, int], int, Span]]] = []
+    for one in found:
+        path: list[tuple[tuple[str, int], int, Span]] = []
+        child = one.node
+        for parent in one.file.ups(one.node):
+            if parent.type == "if_expression" and child.type in ("block", "else_clause"):
+                path.append(((one.file.source.path, parent.id), child.start_byte, one.file.span(parent)))
+            elif parent.type == "match_block" and child.type == "match_arm":
+                path.append(((one.file.source.path, parent.id), child.start_byte, one.file.span(parent.parent or parent)))
+            elif parent.type == "function_item":
+                break
+            child = parent
+        for key, arm, _ in path:
+            arms.setdefault(key, set()).add(arm)
+        paths.append(path)
+    for one, path in zip(found, paths, strict=True):
+        choice = next((span for key, _, span in reversed(path) if len(arms[key]) > 1), None)
+        yield replace(one.pool, choice=choice) if choice is not None else one.pool
+
+
+def _closes(code: Code, names: set[str]) -> Iterator[Span]:
+    """Calls of ``close`` on what plausibly is a pool, outside tests."""
+    for file in code.files:
+        for at in find_all(file.data, b".close()"):
+            node = None if code.is_test(file, at) else file.node(at + 1, at + 6)
+            access = node.parent if node is not None else None
+            call = access.parent if access is not None and access.type == "field_expression" else None
+            receiver = access.child_by_field_name("value") if access is not None and call is not None else None
+            if receiver is None or call is None or call.type != "call_expression":
+                continue
+            name = _last_name(file, receiver)
+            if name in names or any(word in name.lower() for word in _POOL_WORDS):
+                yield file.span(call)
+
+
+def _last_name(file: File, node: Node) -> str:
+    """The last name of ``state.pool``, ``self.db()`` or ``pool.clone()``."""
+    for _ in range(8):
+        if node.type == "call_expression":
+            function = node.child_by_field_name("function")
+            if function is None:
+                return ""
+            label = function.child_by_field_name("field")
+            value = function.child_by_field_name("value")
+            if label is not None and value is not None and file.text(label) in ("clone", "unwrap", "as_ref", "borrow", "inner"):
+                node = value
+                continue
+            node = label or function
+        elif node.type == "field_expression":
+            node = node.child_by_field_name("field") or node
+            break
+        elif (
+            node.type in ("parenthesized_expression", "reference_expression", "await_expression", "try_expression") and node.named_children
+        ):
+            node = node.named_children[-1]
+        else:
+            break
+    return file.text(node) if node.child_count == 0 else ""

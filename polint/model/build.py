@@ -1,0 +1,72 @@
+"""Entries to model: read a tree's files, link them, and say what is known of every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..fact import Fact
+from ..formats import dotenv, php
+from . import consumers, crates, fpm, postgres, stack, variables
+from .project import Problem, Project, Tree
+
+Stated = Mapping[str, Mapping[str, Fact[Any]]]
+
+
+def build_project(tree: Tree, stated: Stated | None = None) -> Project:
+    """The linked model of a tree.
+
+    ``stated`` holds what polint.toml says of services (by name: replicas, processes,
+    pool, connects-to, max-connections), which beats what the files say.
+    """
+    project = Project()
+    project.stacks = stack.find_stacks(tree, project, stated or {})
+    found = crates.find_crates(tree)
+    files = _php_files(tree, project)
+    fpms = {}
+    for current in project.stacks:
+        postgres.build_servers(current, tree, project)
+        project.servers.extend(current.servers)
+        fpms[current.label] = fpm.build_fpms(current, tree, project)
+    postgres.build_unplaced(tree, project, project.stacks)
+    fpm.build_unplaced(tree, project)
+    for current in project.stacks:
+        linker = consumers.Linker(current, fpms[current.label], found, tree, project)
+        linker.run(files)
+    consumers.build_connections(project.stacks, files, tree, project)
+    for current in project.stacks:
+        variables.build_variables(current, found, tree, project)
+    for pool in project.fpms:
+        pool.has_persistent = any(
+            pool.service in connection.services and connection.persistent.is_known and connection.persistent.value
+            for connection in project.connections
+        )
+    _dotenv_problems(tree, project)
+    return project
+
+
+def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
+    """Every PHP file that speaks of connections, read."""
+    found = {}
+    for path in tree.paths("php"):
+        data = tree.data(path)
+        if not any(needle in data for needle in php.NEEDLES):
+            continue
+        source = tree.read(path)
+        if source is not None:
+            parsed = php.parse(source)
+            if parsed.connections or parsed.calls or parsed.supervisors:
+                project.read_files.add(path)
+                found[path] = parsed
+    return found
+
+
+def _dotenv_problems(tree: Tree, project: Project) -> None:
+    """What the reader of each .env file refuses."""
+    for path in sorted(project.read_files & set(tree.paths("dotenv"))):
+        source = tree.read(path)
+        if source is None:
+            continue
+        for fault in dotenv.parse(source, "compose").faults:
+            project.problems.append(Problem("dotenv", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
+

@@ -1,0 +1,623 @@
+"""Who connects to which server, and with how many connections."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..fact import Fact, default, derive, unknown
+from ..formats import php
+from ..source import Span
+from ..value import Literal, Value
+from . import crates as rust_crates
+from . import images, read
+from .client import Connection, Fpm
+from .crates import CrateSources
+from .fpm import runs_fpm
+from .postgres import server_image
+from .project import Project, Service, Stack, Tree
+from .resolve import NOTHING, Environment, resolve
+from .server import Consumer, Server
+from .stack import below, join, read_env
+
+_LONG_RUNNING = ("queue:work", "queue:listen", "horizon", "octane:start", "schedule:work", "reverb:start", "pulse:work")
+_HOST_NAME = re.compile(r"(^|_)(PG|DB|POSTGRES|POSTGRESQL|DATABASE|SQL)\w*(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$|^PGHOST$|^POSTGRES$")
+_LOCAL = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "0.0.0.0")
+
+
+@dataclass(slots=True)
+class Endpoints:
+    """The names under which a stack's servers and poolers are reached."""
+
+    servers: dict[str, Server] = field(default_factory=dict)
+    poolers: dict[str, str] = field(default_factory=dict)  # host name -> service
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a client connects: a server, a pooler in between, or neither with the reason."""
+
+    server: Server | None
+    pooler: str = ""
+    reason: str = ""
+    inferred: str = ""
+    elsewhere: bool = False  # a host that is no part of the stack
+
+
+def endpoints(stack: Stack) -> Endpoints:
+    """Every host name of the stack's servers and poolers."""
+    found = Endpoints()
+    by_service = {server.service: server for server in stack.servers}
+    for service in stack.services.values():
+        entry = service.entry
+        names = [service.name, *entry.aliases]
+        container = resolve("container_name", entry.container_name, stack.outer) if entry.container_name is not None else None
+        if container is not None and container.is_known:
+            names.append(str(container.value))
+        for name in names:
+            if service.name in by_service:
+                found.servers[name] = by_service[service.name]
+            elif images.is_pgbouncer(service.base_image):
+                found.poolers[name] = service.name
+    if stack.project is None and stack.servers:
+        found.servers.update(dict.fromkeys(_LOCAL, stack.servers[0]))
+    return found
+
+
+def host_of(url: str) -> str:
+    """The host of a connection URL or a ``host=…`` string; "" when there is none."""
+    if "://" in url:
+        rest = url.partition("://")[2]
+        authority = re.split(r"[/?#]", rest, maxsplit=1)[0] if "@" not in rest else ""
+        if not authority:
+            head, _, tail = rest.rpartition("@")
+            authority = re.split(r"[/?#]", tail, maxsplit=1)[0] if head else ""
+        if not authority and "host=" in rest:
+            return re.split(r"[&\s]", rest.partition("host=")[2], maxsplit=1)[0]
+        if authority.startswith("["):
+            return authority[1:].partition("]")[0]
+        return authority.partition(",")[0].partition(":")[0]
+    match = re.search(r"(?:^|[\s;:])host\s*=\s*'?([^\s;']+)", url)
+    return match.group(1) if match else ""
+
+
+def locate(host: str, ends: Endpoints) -> Target:
+    """The server or pooler behind a host name."""
+    if host in ends.servers:
+        return Target(ends.servers[host])
+    if host in ends.poolers:
+        return Target(None, pooler=ends.poolers[host])
+    if not host:
+        return Target(None, reason="its host is not given")
+    return Target(None, reason=f"{host} is no server of this stack", elsewhere=True)
+
+
+def alone(ends: Endpoints) -> Target:
+    """The only server of a stack, when nothing says where a client connects."""
+    servers = {id(server): server for server in ends.servers.values()}
+    if len(servers) == 1 and not ends.poolers:
+        return Target(next(iter(servers.values())), inferred="the only server of the stack")
+    if not servers:
+        return Target(None, reason="the stack has no server")
+    return Target(None, reason="which server or pooler it connects to cannot be told from the files")
+
+
+def reach(service: Service, host: str, ends: Endpoints) -> Target:
+    """As ``locate``, seen from inside a service's container: what its localhost is depends on its network."""
+    if host not in _LOCAL or host in ends.servers:
+        return locate(host, ends)
+    mode = service.entry.network_mode
+    if host == "host.docker.internal" or (mode is not None and mode.span.text.strip("\"'") == "host"):
+        return alone(ends)
+    return Target(None, reason=f"{host} is the container itself")
+
+
+def from_environment(service: Service, ends: Endpoints) -> Target | None:
+    """Where the service's variables point, None when none of them names a database of the stack."""
+    elsewhere: Target | None = None
+    for name, fact in service.environment.variables.items():
+        if not fact.is_known:
+            continue
+        text = fact.value
+        if "postgres" in text and "://" in text:
+            target = reach(service, host_of(text), ends)
+        elif text in ends.servers or text in ends.poolers:
+            target = locate(text, ends)
+        elif ":" in text and text.partition(":")[0] in (*ends.servers, *ends.poolers) and text.partition(":")[2].isdigit():
+            target = locate(text.partition(":")[0], ends)
+        elif "host=" in text.lower() and host_of(text):
+            target = reach(service, host_of(text), ends)
+        elif _HOST_NAME.search(name) and text:
+            target = reach(service, text, ends)
+        else:
+            continue
+        if not target.elsewhere:
+            return target
+        elsewhere = target
+    return elsewhere
+
+
+# ------------------------------------------------------------------ one stack
+
+
+class Linker:
+    """Adds the consumers of one stack to its servers."""
+
+    def __init__(self, stack: Stack, fpms: Mapping[str, Sequence[Fpm]], crates: Sequence[CrateSources], tree: Tree, project: Project) -> None:
+        self.stack = stack
+        self.fpms = fpms
+        self.crates = crates
+        self.tree = tree
+        self.project = project
+        self.ends = endpoints(stack)
+        self.behind: dict[str, list[Consumer]] = {}  # pooler -> its clients
+        self.linked: set[str] = set()  # folders of crates some service runs
+
+    def run(self, files: Mapping[str, php.PhpFile]) -> None:
+        """Link every service, then what no service runs."""
+        for service in self.stack.services.values():
+            if server_image(service) is not None or images.is_pgbouncer(service.base_image):
+                continue
+            self.service(service, files)
+        for name in dict.fromkeys(self.ends.poolers.values()):
+            self.pooler(name)
+        self.unplaced_crates()
+
+    def add(self, consumer: Consumer, target: Target) -> None:
+        """Put a consumer where it connects to."""
+        if target.pooler:
+            self.behind.setdefault(target.pooler, []).append(consumer)
+        elif target.server is not None:
+            target.server.consumers.append(consumer)
+        elif not target.elsewhere:
+            servers = {id(server): server for server in self.ends.servers.values()}
+            for server in servers.values():
+                server.consumers.append(
+                    Consumer(consumer.service, consumer.kind, consumer.replicas, consumer.processes,
+                             unknown("pool", target.reason), consumer.span)
+                )  # fmt: skip
+
+    def service(self, service: Service, files: Mapping[str, php.PhpFile]) -> None:
+        """Whatever one service runs that connects."""
+        if not self.ends.servers and not self.ends.poolers and self.stack.project is not None:
+            # no server in the stack: pools are still looked at for their own rules
+            self.rust(service)
+            self.php(service, files)
+            return
+        stated = self.stated(service)
+        if stated:
+            return
+        found = self.rust(service)
+        found = self.php(service, files) or found
+        if found:
+            return
+        self.other(service)
+
+    def stated(self, service: Service) -> bool:
+        """polint.toml says how many connections the service opens."""
+        if "pool" not in service.stated:
+            return False
+        self.rust(service, count=False)
+        target = self.target(service, None)
+        processes = service.stated.get("processes") or default("processes", 1)
+        self.add(
+            Consumer(
+                service.name, "stated", service.replicas, processes.named("processes"), service.stated["pool"].named("pool"), service.span
+            ),
+            target,
+        )
+        return True
+
+    def target(self, service: Service, url: Fact[Any] | None) -> Target:
+        """Where a client of ``service`` connects: what polint.toml says, its URL, its variables, the only server there is."""
+        said = service.stated.get("connects-to")
+        if said is not None and said.is_known:
+            return locate(str(said.value), self.ends)
+        if url is not None and url.is_known and isinstance(url.value, str):
+            host = host_of(url.value)
+            if host:
+                return reach(service, host, self.ends)
+        found = from_environment(service, self.ends)
+        if found is not None:
+            return found
+        needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
+        if len({id(self.ends.servers.get(name)) if name in self.ends.servers else name for name in needs}) == 1:
+            target = locate(needs[0], self.ends)
+            return Target(target.server, target.pooler, "", f"depends_on {needs[0]}")
+        return alone(self.ends)
+
+    # -------------------------------------------------------------- Rust
+
+    def rust(self, service: Service, *, count: bool = True) -> bool:
+        """The pools of the crates a service runs; True when it runs any."""
+        found, ambiguous = rust_crates.crates_of(service, self.crates, self.stack, self.tree)
+        if ambiguous:
+            self.add(self.unknown(service, "sqlx", ambiguous), self.target(service, None))
+            return True
+        pools = []
+        for crate in found:
+            self.linked.add(crate.folder)
+            pools.extend(
+                rust_crates.build_pools(crate, service.environment, f"service {service.name}", self.tree, self.project)
+            )
+        if not pools:
+            return False
+        targets = []
+        for pool, call in pools:
+            url = resolve("url", call.target, service.environment) if call.target is not None else None
+            target = self.target(service, url)
+            pool.server = target.server
+            targets.append(target)
+            self.project.pools.append(pool)
+        if not count:
+            return True
+        for target in dict.fromkeys((id(target.server), target.pooler, target.elsewhere) for target in targets):
+            group = [pair for pair, other in zip(pools, targets, strict=True) if (id(other.server), other.pooler, other.elsewhere) == target]
+            chosen = next(other for other in targets if (id(other.server), other.pooler, other.elsewhere) == target)
+            least, most = rust_crates.together(group)
+            processes = service.stated.get("processes") or default("processes", 1)
+            self.add(
+                Consumer(service.name, group[0][0].library, service.replicas, processes.named("processes"), least, group[0][0].span,
+                         highest=most, inferred=chosen.inferred),
+                chosen,
+            )  # fmt: skip
+        return True
+
+    def unplaced_crates(self) -> None:
+        """Crates no service runs: their pools keep their rules; a single one is taken to run once, beside the stack."""
+        mine = [
+            crate
+            for crate in self.crates
+            if crate.folder not in self.linked and below(crate.folder, self.stack.folder) and crate.crate is None
+        ]
+        built = []
+        for crate in mine:
+            environment = self.dotenv_of(crate)
+            pools = rust_crates.build_pools(crate, environment, f"crate {crate.name or '.'}", self.tree, self.project)
+            if pools:
+                built.append((crate, environment, pools))
+        # a service whose sources were not found may well run one of them: then it is counted there, as unknown;
+        # and beside services that are linked, a crate of no service is a tool that somebody runs by hand
+        taken = bool(self.linked) or any(consumer.kind == "unknown" for server in self.stack.servers for consumer in server.consumers)
+        for crate, environment, pools in built:
+            targets = []
+            for pool, call in pools:
+                url = resolve("url", call.target, environment) if call.target is not None else None
+                target = self.local(url)
+                pool.server = target.server
+                targets.append(target)
+                self.project.pools.append(pool)
+            target = targets[0]
+            if taken or target.elsewhere or (target.server is None and not target.pooler and not self.ends.servers):
+                continue
+            least, most = rust_crates.together(pools)
+            name = crate.name or "."
+            if len(built) > 1:
+                least = unknown("pool", "it is in no compose file, so how many run is not known")
+                most = None
+            self.add(
+                Consumer(name, pools[0][0].library, default("replicas", 1, "in no compose file"), default("processes", 1), least,
+                         pools[0][0].span, highest=most, inferred="in no compose file"),
+                target,
+            )  # fmt: skip
+
+    def dotenv_of(self, crate: CrateSources) -> Environment:
+        """What a program outside containers sees: the .env of its folder or of one above, when it loads it."""
+        parsed = rust_crates.load(crate, self.tree, self.project)
+        if not parsed.loads_dotenv:
+            return NOTHING
+        folder = crate.folder
+        while True:
+            found = read_env(posixpath.join(folder, ".env"), "dotenvy", NOTHING, self.tree, self.project)
+            if found is not None or not folder:
+                return found or NOTHING
+            folder = posixpath.dirname(folder)
+
+    def local(self, url: Fact[Any] | None) -> Target:
+        """Where a program on the host connects: a published server of the stack, by localhost or by name."""
+        if url is not None and url.is_known and isinstance(url.value, str):
+            host = host_of(url.value)
+            if host in _LOCAL:
+                return alone(self.ends)
+            if host:
+                return locate(host, self.ends)
+        return alone(self.ends)
+
+    # -------------------------------------------------------------- PHP
+
+    def php(self, service: Service, files: Mapping[str, php.PhpFile]) -> bool:
+        """The workers of a PHP service; True when it is one that may connect."""
+        mine = {path: file for path, file in files.items() if any(below(path, folder) for folder in service.folders)}
+        image = runs_fpm(service)
+        artisan = self.artisan(service)
+        fpms = self.fpms.get(service.name, ())
+        if not fpms and artisan is None and image is None and not mine:
+            return False
+        connections, target = self.connections(service, mine, artisan)
+        if target is None:
+            return bool(mine) or image is not None
+        processes: Fact[int]
+        pool = self.per_process(connections)
+        if artisan is not None:
+            kind, processes, pool_of = artisan[0], artisan[1], pool
+            if kind == "laravel-horizon":
+                processes = self.horizon(service, mine)
+            self.add(Consumer(service.name, kind, service.replicas, processes, pool_of, service.span, inferred=target.inferred), target)
+            return True
+        if fpms:
+            for fpm in fpms:
+                name = service.name if len(fpms) == 1 else f"{service.name}/{fpm.name}"
+                self.add(
+                    Consumer(name, "php-fpm", service.replicas, fpm.max_children, pool, fpm.span, inferred=target.inferred), target
+                )
+            return True
+        reason = "how many PHP workers it runs is not written in a file that was read"
+        base = images.image_name(service.base_image)
+        if base.base == "php" and "apache" in base.tag:
+            reason = "Apache decides how many PHP workers it runs (MaxRequestWorkers)"
+        elif base.base == "php" and "cli" in base.tag and service.command:
+            reason = "what its command runs cannot be told"
+        self.add(self.unknown(service, "php", reason), target)
+        return True
+
+    def artisan(self, service: Service) -> tuple[str, Fact[int]] | None:
+        """(kind, processes) of a Laravel process that is no web request."""
+        text = " ".join(word for word, _ in service.command)
+        span = service.command[0][1] if service.command else service.span
+        stated = service.stated.get("processes")
+        if "octane:start" in text:
+            match = re.search(r"--workers[= ](\d+)", text)
+            tasks = re.search(r"--task-workers[= ](\d+)", text)
+            if stated is not None:
+                return "laravel-octane", stated.named("processes")
+            if match is None:
+                return "laravel-octane", unknown("workers", "octane:start takes as many workers as there are CPUs", span)
+            count = int(match.group(1)) + (int(tasks.group(1)) if tasks else 0)
+            return "laravel-octane", Fact("workers", "written", count, span)
+        if re.search(r"artisan['\"]?,? horizon\b", text) or text.endswith("horizon"):
+            return "laravel-horizon", stated.named("processes") if stated else default("processes", 1)
+        if "queue:work" in text or "queue:listen" in text:
+            return "laravel-queue", stated.named("processes") if stated else default("processes", 1, "one process a container")
+        if "schedule:work" in text or "schedule:run" in text:
+            return "laravel-schedule", stated.named("processes") if stated else default("processes", 1, "one command at a time")
+        if "artisan serve" in text:
+            return "laravel-serve", default("processes", 1, "artisan serve handles one request at a time")
+        return None
+
+    def connections(
+        self, service: Service, files: Mapping[str, php.PhpFile], artisan: tuple[str, Fact[int]] | None
+    ) -> tuple[list[tuple[php.ConnectionEntry, Environment]], Target | None]:
+        """The PostgreSQL connections a PHP service uses, and where they lead; None when it uses another database."""
+        for path, file in files.items():
+            if not file.connections:
+                continue
+            environment = service.environment.over(self.laravel_env(path))
+            wanted = resolve("default", file.default_connection, environment) if file.default_connection is not None else None
+            entries = {entry.name: entry for entry in file.connections}
+            if wanted is None or not wanted.is_known:
+                candidates = [entry for entry in file.connections if _driver(entry, environment) == "pgsql"]
+                if not candidates:
+                    return [], None
+                entry = candidates[0]
+            else:
+                chosen = entries.get(str(wanted.value))
+                if chosen is None or _driver(chosen, environment) not in ("pgsql", ""):
+                    return [], None
+                entry = chosen
+            return [(entry, environment)], self.php_target(service, entry, environment)
+        calls = [call for file in files.values() for call in file.calls]
+        pgsql = [call for call in calls if _is_pgsql(call, service.environment)]
+        if calls and not pgsql:
+            return [], None
+        for call in pgsql:
+            dsn = resolve("dsn", call.dsn, service.environment) if call.dsn is not None else None
+            return [], self.target(service, dsn)
+        found = from_environment(service, self.ends)
+        if found is not None and not found.elsewhere:
+            return [], found
+        needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
+        if needs:
+            return [], self.target(service, None)
+        return [], None
+
+    def php_target(self, service: Service, entry: php.ConnectionEntry, environment: Environment) -> Target:
+        said = service.stated.get("connects-to")
+        if said is not None and said.is_known:
+            return locate(str(said.value), self.ends)
+        for key in ("url", "host"):
+            setting = entry.settings.get(key)
+            if setting is None:
+                continue
+            fact = resolve(key, setting.value, environment)
+            if fact.is_known and fact.value:
+                host = host_of(str(fact.value)) if key == "url" else str(fact.value)
+                target = locate(host, self.ends)
+                if target.elsewhere and host in _LOCAL and (fact.is_default or not fact.via):
+                    break  # the skeleton's own 127.0.0.1, which no container can mean
+                return target
+        for value in (*entry.write_hosts, *entry.read_hosts):
+            fact = resolve("host", value, environment)
+            if fact.is_known and fact.value:
+                return locate(str(fact.value), self.ends)
+        return self.target(service, None)
+
+    def laravel_env(self, path: str) -> Environment:
+        """The application's own .env, which Laravel reads under the real environment."""
+        root = posixpath.dirname(posixpath.dirname(path))
+        return read_env(posixpath.join(root, ".env"), "phpdotenv", NOTHING, self.tree, self.project) or NOTHING
+
+    def per_process(self, connections: Iterable[tuple[php.ConnectionEntry, Environment]]) -> Fact[int]:
+        """Connections of one PHP process: 1, or 2 with a read/write split."""
+        for entry, _ in connections:
+            if entry.read_hosts and entry.write_hosts:
+                return Fact("connections", "written", 2, entry.span)
+        return default("connections", 1, "one a process")
+
+    def horizon(self, service: Service, files: Mapping[str, php.PhpFile]) -> Fact[int]:
+        """Processes of Horizon in the environment APP_ENV names (production when nothing does)."""
+        stated = service.stated.get("processes")
+        if stated is not None:
+            return stated.named("processes")
+        for path, file in files.items():
+            if not file.supervisors:
+                continue
+            environment = service.environment.over(self.laravel_env(path))
+            app = environment.variables.get("APP_ENV")
+            name = str(app.value) if app is not None and app.is_known else "production"
+            chosen = [one for one in file.supervisors if one.environment == name]
+            if not chosen:
+                return unknown("processes", f"config/horizon.php has no environment {name}")
+            return derive("processes", lambda *counts: sum(counts), *(_supervisor(one, environment) for one in chosen))
+        return unknown("processes", "its config/horizon.php is not in the repository")
+
+    # -------------------------------------------------------------- poolers and the rest
+
+    def pooler(self, name: str) -> None:
+        """A PgBouncer stands between its clients and the server; it opens what its own pools allow."""
+        service = self.stack.services[name]
+        target = from_environment(service, Endpoints(self.ends.servers)) or alone(Endpoints(self.ends.servers))
+        clients = ", ".join(dict.fromkeys(consumer.service for consumer in self.behind.get(name, ())))
+        pool: Fact[int] = unknown("pool", "the pools of its configuration are not read")
+        consumer = Consumer(
+            name, "pgbouncer", service.replicas, default("processes", 1), service.stated.get("pool", pool).named("pool"), service.span
+        )
+        self.add(consumer, target if not target.elsewhere else alone(Endpoints(self.ends.servers)))
+        del clients
+
+    def unknown(self, service: Service, kind: str, reason: str) -> Consumer:
+        """A client of which the size cannot be told."""
+        return Consumer(
+            service.name, kind, service.replicas, default("processes", 1), unknown("pool", reason, None), service.span
+        )
+
+    def other(self, service: Service) -> None:
+        """A service of another kind: a client of unknown size when anything says it connects."""
+        known = images.tool(service.base_image) if service.base_image else None
+        if known is not None:
+            kind, connections = known
+            if connections is not None:
+                target = self.target(service, None)
+                pool = default("pool", connections, "one connection a scrape")
+                self.add(Consumer(service.name, kind, service.replicas, default("processes", 1), pool, service.span), target)
+            return
+        if service.base_image and images.is_bystander(service.base_image):
+            return
+        target = from_environment(service, self.ends)
+        if target is None:
+            needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
+            if not needs:
+                return
+            target = locate(needs[0], self.ends)
+        if target.elsewhere:
+            return
+        self.add(self.unknown(service, "unknown", "no pool found in its sources"), target)
+
+
+def _driver(entry: php.ConnectionEntry, environment: Environment) -> str:
+    setting = entry.settings.get("driver")
+    if setting is None:
+        return ""
+    fact = resolve("driver", setting.value, environment)
+    return str(fact.value) if fact.is_known else ""
+
+
+def _is_pgsql(call: php.PdoCall, environment: Environment) -> bool:
+    if call.function.startswith("pg_"):
+        return True
+    if call.dsn is None:
+        return False
+    fact = resolve("dsn", call.dsn, environment)
+    if fact.is_known:
+        return str(fact.value).startswith("pgsql:")
+    return _starts_with(call.dsn, "pgsql:")
+
+
+def _starts_with(value: Value, prefix: str) -> bool:
+    match value:
+        case Literal(text):
+            return str(text).startswith(prefix)
+        case _ if hasattr(value, "args") and value.args:
+            return _starts_with(value.args[0], prefix)
+        case _:
+            return value.span.text.lstrip("\"'").startswith(prefix)
+
+
+def _supervisor(one: php.Supervisor, environment: Environment) -> Fact[int]:
+    entry = one.settings.get("maxProcesses") or one.settings.get("processes")
+    count: Fact[int] = default("maxProcesses", 1, "Horizon")
+    if entry is not None:
+        found = resolve("maxProcesses", entry.value, environment)
+        if not found.is_known:
+            return found
+        try:
+            span = entry.value_span if isinstance(entry.value, Literal) else found.span
+            count = Fact("maxProcesses", found.origin, read.count(found.value), span, found.sources, found.reason, found.via)
+        except ValueError as error:
+            return unknown("maxProcesses", str(error), entry.value_span)
+    return count
+
+
+def build_connections(
+    stacks: Sequence[Stack], files: Mapping[str, php.PhpFile], tree: Tree, project: Project
+) -> None:
+    """The PDO connections to PostgreSQL, each with the services that use it."""
+    services = [service for stack in stacks for service in stack.services.values()]
+    for path, file in files.items():
+        users = [service for service in services if any(below(path, folder) for folder in service.folders)]
+        long_running = tuple(
+            dict.fromkeys(
+                service.name
+                for service in users
+                if any(word in " ".join(text for text, _ in service.command) for word in _LONG_RUNNING)
+            )
+        )
+        names = tuple(dict.fromkeys(service.name for service in users))
+        environment = users[0].environment if len(users) == 1 else Environment({}, "" if not users else "several services run it")
+        root = posixpath.dirname(posixpath.dirname(path))
+        own = read_env(posixpath.join(root, ".env"), "phpdotenv", NOTHING, tree, project) if file.connections else None
+        environment = environment.over(own or NOTHING)
+        for entry in file.connections:
+            driver = _driver(entry, environment)
+            if driver != "pgsql":
+                continue
+            raw = {key: _option(option, environment) for key, option in entry.options.items()}
+            if not entry.options_known:
+                raw = {key: unknown(key, "its options are put together at run time") for key in ("ATTR_PERSISTENT", "ATTR_TIMEOUT")} | raw
+            project.connections.append(
+                Connection(
+                    f"connection {entry.name}",
+                    entry.span,
+                    raw,
+                    name=entry.name,
+                    framework="laravel",
+                    services=names,
+                    long_running=long_running,
+                )
+            )
+        for call in file.calls:
+            if not _is_pgsql(call, environment):
+                continue
+            raw = {key: _option(option, environment) for key, option in call.options.items()}
+            if call.function == "pg_pconnect":
+                raw["ATTR_PERSISTENT"] = Fact("ATTR_PERSISTENT", "written", True, call.span)
+            if not call.options_known:
+                raw = {key: unknown(key, "its options are put together at run time") for key in ("ATTR_PERSISTENT", "ATTR_TIMEOUT")} | raw
+            if call.function.startswith("pg_"):
+                raw.setdefault("ATTR_TIMEOUT", unknown("ATTR_TIMEOUT", "libpq's own connect_timeout applies"))
+            project.connections.append(
+                Connection(
+                    f"connection in {posixpath.basename(path)}", call.span, raw, name=call.function, framework="pdo",
+                    services=names, long_running=long_running,
+                )
+            )  # fmt: skip
+
+
+def _option(option: php.SettingEntry, environment: Environment) -> Fact[Any]:
+    fact = resolve(option.key, option.value, environment)
+    if isinstance(option.value, Literal):
+        return Fact(option.key, fact.origin, fact._value, option.value_span, fact.sources, fact.reason, fact.via)
+    return fact if fact.is_known or fact.span is not None else unknown(option.key, fact.reason, option.value_span)
+

@@ -1,0 +1,220 @@
+"""Rust crates: which sources make one, which service runs it, and the pools it builds."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..fact import Fact, default, derive, unknown, written
+from ..formats import rust
+from ..value import Literal
+from .client import Pool
+from .images import image_name
+from .project import Project, Service, Stack, Tree
+from .resolve import Environment, resolve
+from .stack import below
+
+# Builders, and whatever a pool's size is followed to; anything else cannot change what the pools are.
+_WORTH = (*rust.NEEDLES, b"env::var", b"dotenv", b"env =", b"env=")
+
+
+@dataclass(slots=True)
+class CrateSources:
+    """One package: its folder, name, and the files that may say something about pools or variables."""
+
+    folder: str
+    name: str
+    paths: list[str] = field(default_factory=list)
+    holds_pool: bool = False
+    crate: rust.Crate | None = None
+
+
+def find_crates(tree: Tree) -> list[CrateSources]:
+    """Every package of the tree that may build a pool; sources without a Cargo.toml belong to the folder above ``src``."""
+    manifests = {posixpath.dirname(path) for path in tree.paths("cargo") if path.endswith("Cargo.toml")}
+    crates: dict[str, CrateSources] = {}
+    for path in tree.paths("rust"):
+        folder = posixpath.dirname(path)
+        while folder and folder not in manifests:
+            folder = posixpath.dirname(folder)
+        if folder not in manifests:
+            head, separator, _ = path.partition("src/")
+            folder = head.rstrip("/") if separator else posixpath.dirname(path)
+        crate = crates.get(folder)
+        if crate is None:
+            crate = crates[folder] = CrateSources(folder, _package(tree.data(posixpath.join(folder, "Cargo.toml"))) or posixpath.basename(folder))
+        crate.paths.append(path)
+        if not crate.holds_pool:
+            data = tree.data(path)
+            crate.holds_pool = any(needle in data for needle in rust.NEEDLES)
+    return [crate for crate in crates.values() if crate.holds_pool]
+
+
+def _package(manifest: bytes) -> str:
+    """The package's name as its Cargo.toml has it, "" when it has none."""
+    inside = False
+    for line in manifest.decode("utf-8", "replace").splitlines():
+        text = line.strip()
+        if text.startswith("["):
+            inside = text == "[package]"
+        elif inside and text.startswith("name") and "=" in text:
+            return text.partition("=")[2].strip().strip("\"'")
+    return ""
+
+
+def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
+    """The crate as read, once."""
+    if crate.crate is None:
+        sources = [source for path in crate.paths if (source := tree.read(path)) is not None]
+        project.read_files.update(source.path for source in sources)
+        crate.crate = rust.read_crate(sources)
+    return crate.crate
+
+
+def crates_of(service: Service, crates: Sequence[CrateSources], stack: Stack, tree: Tree) -> tuple[list[CrateSources], str]:
+    """The pool-bearing crates a service runs, and why they cannot be told when there are several."""
+    if not service.folders and service.image:
+        base = image_name(service.image).base
+        same = [crate for crate in crates if crate.name == base and below(crate.folder, stack.folder)]
+        if len(same) == 1:
+            return same, ""
+    others = {folder for other in stack.services.values() if other is not service for folder in other.folders}
+    found = []
+    for crate in crates:
+        for folder in service.folders:
+            if not below(crate.folder, folder):
+                continue
+            nearer = any(len(other) > len(folder) and below(crate.folder, other) for other in others)
+            if not nearer:
+                found.append(crate)
+                break
+    if len(found) <= 1:
+        return found, ""
+    words = " ".join(text for text, _ in service.command) + " " + service.runs
+    copied = " ".join(service.mounts)
+    named = [
+        crate
+        for crate in found
+        if crate.name and any(_says(text, crate.name) for text in (words, copied, service.name))
+    ]
+    if len(named) == 1:
+        used = _with_dependencies(named[0], found, tree)
+        return used, ""
+    return [], f"its sources hold pools in {len(found)} crates ({', '.join(crate.name or '.' for crate in found[:4])})"
+
+
+def _says(text: str, name: str) -> bool:
+    for alias in {name, name.replace("-", "_"), name.replace("_", "-")}:
+        at = text.find(alias)
+        while at >= 0:
+            before, after = text[at - 1 : at], text[at + len(alias) : at + len(alias) + 1]
+            if not (before.isalnum() or before in "-_") and not (after.isalnum() or after in ("-", "_")):
+                return True
+            at = text.find(alias, at + 1)
+    return False
+
+
+def _with_dependencies(crate: CrateSources, crates: Sequence[CrateSources], tree: Tree) -> list[CrateSources]:
+    """The crate and those of ``crates`` its Cargo.toml names, directly or through each other."""
+    found = [crate]
+    for current in found:
+        data = tree.data(posixpath.join(current.folder, "Cargo.toml")).decode("utf-8", "replace")
+        found.extend(other for other in crates if other not in found and other.name and _says(data, other.name))
+    return found
+
+
+def sqlx_version(crate: CrateSources, tree: Tree) -> Fact[float]:
+    """The crate's SQLx as ``0.6``: from the nearest Cargo.lock, else its own or the workspace's Cargo.toml."""
+    folder = crate.folder
+    while True:
+        lock = tree.data(posixpath.join(folder, "Cargo.lock")).decode("utf-8", "replace")
+        at = lock.find('name = "sqlx"')
+        if at >= 0:
+            found = _version(lock[at : at + 200].partition("version")[2])
+            if found is not None:
+                return default("sqlx version", found, "Cargo.lock")
+        source = tree.read(posixpath.join(folder, "Cargo.toml"))
+        if source is not None:
+            for number, line in enumerate(source.text.split("\n"), 1):
+                name, _, rest = line.partition("=")
+                if name.strip().strip('"') == "sqlx" or line.strip() in ("[dependencies.sqlx]", "[workspace.dependencies.sqlx]"):
+                    if "=" not in line:
+                        rest = source.text.split("\n")[number : number + 6].__str__()
+                        rest = rest[rest.find("version") :] if "version" in rest else ""
+                    if "version" in rest:
+                        rest = rest.partition("version")[2]
+                    found = _version(rest) if any(character.isdigit() for character in rest) and "workspace" not in rest else None
+                    if found is not None:
+                        start = source.starts[number - 1]
+                        return written("sqlx version", found, source.span(start, start + len(line.rstrip())))
+        if not folder:
+            return unknown("sqlx version", "no Cargo.toml or Cargo.lock states it")
+        folder = posixpath.dirname(folder)
+
+
+def _version(text: str) -> float | None:
+    digits = ""
+    for character in text:
+        if character.isdigit() or (character == "." and digits):
+            digits += character
+        elif digits:
+            break
+    parts = digits.split(".")
+    if len(parts) < 2 or not parts[0] or not parts[1]:
+        return float(parts[0]) if parts and parts[0] else None
+    return int(parts[0]) + int(parts[1]) / 10 if int(parts[1]) < 10 else int(parts[0]) + int(parts[1]) / 100
+
+
+def build_pools(
+    crate: CrateSources, environment: Environment, owner: str, tree: Tree, project: Project
+) -> list[tuple[Pool, rust.PoolCall]]:
+    """The pools of one crate as they are when it runs in ``environment``."""
+    parsed = load(crate, tree, project)
+    closed: Fact[bool] = (
+        written("closed", True, parsed.closes[0]) if parsed.closes else derive("closed", lambda: False)
+    )
+    version = sqlx_version(crate, tree) if parsed.pools else unknown("sqlx version", "not needed")
+    pools = []
+    for index, call in enumerate(parsed.pools):
+        raw: dict[str, Fact[Any]] = {}
+        for name, link in call.settings.items():
+            fact = resolve(name, link.value, environment)
+            if isinstance(link.value, Literal):
+                fact = Fact(name, fact.origin, fact._value, link.value_span, fact.sources, fact.reason, fact.via)
+            elif not fact.is_known and fact.span is None:
+                fact = unknown(name, fact.reason, link.value_span)
+            raw[name] = fact
+        number = f" {index + 1}" if len(parsed.pools) > 1 else ""
+        pool = Pool(
+            f"{owner} pool{number}",
+            call.span,
+            raw,
+            library=call.library,
+            constructor=call.constructor,
+            sqlx_version=version,
+            closed=closed,
+        )
+        pools.append((pool, call))
+    return pools
+
+
+def together(pools: Sequence[tuple[Pool, rust.PoolCall]]) -> tuple[Fact[int], Fact[int] | None]:
+    """Size of all pools of a process: (at least, at most when that differs).
+
+    Pools built in one function run together.  Across functions some may be
+    alternatives, so the largest function is certain and the sum is the bound.
+    """
+    by_function: dict[tuple[str, str], list[Fact[int]]] = {}
+    for pool, call in pools:
+        by_function.setdefault((call.span.path, call.function), []).append(pool.max_connections)
+    sums = [
+        facts[0] if len(facts) == 1 else derive("max_connections", lambda *sizes: sum(sizes), *facts) for facts in by_function.values()
+    ]
+    if len(sums) == 1:
+        return sums[0], None
+    known = [fact for fact in sums if fact.is_known]
+    least = max(known, key=lambda fact: fact.value) if known else sums[0]
+    return least, derive("max_connections", lambda *sizes: sum(sizes), *sums)
+

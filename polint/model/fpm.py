@@ -1,0 +1,292 @@
+"""php-fpm pools: which files make the effective configuration, and what FPM refuses in it."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..fact import Fact, default
+from ..formats import Entry, ini
+from ..source import Span
+from ..value import EnvRead, Fallback, Literal
+from . import images, read
+from .client import Fpm
+from .project import Problem, Project, Service, Stack, Tree
+from .resolve import NOTHING, Environment, resolve
+from .stack import below, file_at, files_in
+
+_DIRECTIVES = frozenset(
+    """listen listen.backlog listen.allowed_clients listen.owner listen.group listen.mode listen.acl_users listen.acl_groups listen.setfib
+    user group prefix chroot chdir pm pm.max_children pm.start_servers pm.min_spare_servers pm.max_spare_servers pm.max_spawn_rate
+    pm.process_idle_timeout pm.max_requests pm.status_path pm.status_listen ping.path ping.response process.priority process.dumpable
+    request_terminate_timeout request_terminate_timeout_track_finished request_slowlog_timeout request_slowlog_trace_depth slowlog
+    rlimit_files rlimit_core catch_workers_output decorate_workers_output clear_env security.limit_extensions apparmor_hat access.log
+    access.format access.suppress_path""".split()
+)
+_GLOBALS = frozenset(
+    """pid error_log log_level log_limit log_buffering syslog.facility syslog.ident emergency_restart_threshold
+    emergency_restart_interval process_control_timeout process.max process.priority daemonize rlimit_files rlimit_core events.mechanism
+    systemd_interval include""".split()
+)
+_ARRAYS = frozenset(("env", "php_value", "php_flag", "php_admin_value", "php_admin_flag", "access.suppress_path"))
+_MODES = ("static", "dynamic", "ondemand")
+_COUNTS = ("pm.max_children", "pm.start_servers", "pm.min_spare_servers", "pm.max_spare_servers", "pm.max_requests", "pm.max_spawn_rate")
+
+
+@dataclass(slots=True)
+class Effective:
+    """The pools FPM would run: raw facts by pool, and where each pool's section first stands."""
+
+    pools: dict[str, dict[str, Fact[Any]]] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    section: str = ""  # the section of one file goes on in the next, as in FPM's own parser
+    reads: set[str] = field(default_factory=set)  # variables the files name
+
+
+def runs_fpm(service: Service) -> images.FpmImage | None:
+    """What FPM image a service runs, None when it runs something else."""
+    image = images.fpm_image(service.base_image) if service.base_image else None
+    if image is not None and service.command and not _starts_fpm(service):
+        return None
+    if image is None and service.runs_word("php-fpm"):
+        return images.FpmImage("", False)
+    return image
+
+
+def _starts_fpm(service: Service) -> bool:
+    words = [posixpath.basename(text) for text, _ in service.command]
+    if any("php-fpm" in word or "fpm" in word for word in words):
+        return True
+    # an own entrypoint script may end in php-fpm; artisan, composer, node and shells with another job do not
+    return words[0].endswith(".sh") or words[0] in ("docker-php-entrypoint", "supervisord", "/init", "init", "tini", "dumb-init")
+
+
+def add(effective: Effective, path: str, tree: Tree, project: Project, environment: Environment) -> None:
+    """Lay one file over what is there."""
+    source = tree.read(path)
+    if source is None:
+        return
+    project.read_files.add(path)
+    effective.files.append(path)
+    parsed = ini.parse_fpm(source)
+    for fault in parsed.faults:
+        project.problems.append(Problem("php-fpm", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
+    first = True
+    for entry in parsed.entries:
+        if entry.section:
+            effective.section = entry.section
+        elif first:
+            pass  # no header yet: the section of the file before goes on
+        first = False
+        section = entry.section or effective.section
+        _entry(effective, entry, section, project, environment, standalone=not effective.files[:-1])
+
+
+def _entry(
+    effective: Effective, entry: Entry, section: str, project: Project, environment: Environment, *, standalone: bool
+) -> None:
+    effective.reads.update(_names(entry))
+    name = entry.key.partition("[")[0]
+    if section == "global":
+        if name not in _GLOBALS:
+            where = ' in [global]; it belongs into a pool such as [www]' if name in _DIRECTIVES or name in _ARRAYS else ""
+            _refuse(project, f'php-fpm refuses the unknown entry "{entry.key}"{where}', entry.key_span)
+        return
+    if not section:
+        if not standalone or name in _GLOBALS:
+            return
+        section = "www"
+    if name not in _DIRECTIVES and name not in _ARRAYS:
+        near = _nearest(name)
+        where = " in a pool; it belongs into [global]" if name in _GLOBALS else f'; did you mean "{near}"?' if near else ""
+        if name != "include":
+            _refuse(project, f'php-fpm refuses the unknown entry "{entry.key}"{where}', entry.key_span)
+        return
+    raw = effective.pools.setdefault(section, {})
+    effective.spans.setdefault(section, entry.key_span)
+    fact = resolve(entry.key, entry.value, environment)
+    if fact.is_known and isinstance(fact.value, str) and "$pool" in fact.value:
+        fact = Fact(fact.name, fact.origin, fact.value.replace("$pool", section), fact.span, fact.sources, fact.reason, fact.via)
+    if isinstance(entry.value, Literal):
+        fact = Fact(fact.name, fact.origin, fact._value, entry.value_span, fact.sources, fact.reason, fact.via)
+    raw[entry.key] = fact
+
+
+def _names(entry: Entry) -> set[str]:
+    from ..value import env_reads
+
+    return {read.name for read in env_reads(entry.value)}
+
+
+def _nearest(name: str) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, _DIRECTIVES | _GLOBALS, 1, 0.75)), None)
+
+
+def _refuse(project: Project, message: str, span: Span) -> None:
+    if not any(problem.span.source is span.source and problem.span.start == span.start for problem in project.problems):
+        project.problems.append(Problem("php-fpm", message, span))
+
+
+def build_fpms(stack: Stack, tree: Tree, project: Project) -> dict[str, list[Fpm]]:
+    """The FPM pools of a stack by service."""
+    found: dict[str, list[Fpm]] = {}
+    services = [(service, image) for service in stack.services.values() if (image := runs_fpm(service)) is not None]
+    for service, image in services:
+        effective = _effective(service, image, stack, tree, project, only=len(services) == 1)
+        found[service.name] = _pools(effective, service, image, project)
+    return found
+
+
+def _effective(
+    service: Service, image: images.FpmImage, stack: Stack, tree: Tree, project: Project, *, only: bool
+) -> tuple[Effective, bool]:
+    """The effective configuration, and whether everything in it was seen."""
+    effective = Effective()
+    candidates = tree.paths("php-fpm")
+    if image.settings:
+        effective.pools["www"] = {key: default(key, value, f"the image {image.family}") for key, value in image.settings}
+        effective.spans["www"] = service.span
+    if image.family == "php":
+        # docker.conf, www.conf and zz-docker.conf lie in the folder; files of the repository go between or replace them
+        own = {"docker.conf": "www", "www.conf": "www", "zz-docker.conf": "global"}
+        placed = {posixpath.basename(seen): path for seen, path in files_in(service, image.folder, tree, candidates).items()}
+        main = file_at(service, image.main, tree)
+        if main is not None:
+            effective.pools.pop("www", None)
+            effective.spans.pop("www", None)
+            add(effective, main, tree, project, service.environment)
+            own = {}
+        late: dict[str, Fact[Any]] = {}
+        for name in sorted({*own, *placed}):
+            if not name.endswith(".conf"):
+                continue
+            if name in placed:
+                if name == "www.conf":
+                    effective.pools.pop("www", None)
+                add(effective, placed[name], tree, project, service.environment)
+            else:
+                effective.section = own[name]
+                if name == "www.conf" and any(fact.is_written for fact in effective.pools["www"].values()):
+                    late = {key: default(key, value, f"www.conf of the image {image.family}") for key, value in image.settings}
+                    effective.pools["www"].update(late)  # read after, so it wins
+        seen = bool(placed) or main is not None
+    else:
+        seen = False
+        for target, path in service.mounts.items():
+            if path in candidates and target.endswith(".conf"):
+                add(effective, path, tree, project, service.environment)
+                seen = True
+    for name, key in image.variables:
+        fact = service.environment.variables.get(name)
+        if fact is not None and fact.value != "" if fact is not None and fact.is_known else fact is not None:
+            effective.pools.setdefault("www", {})[key] = fact.named(key)  # type: ignore[union-attr]
+            effective.spans.setdefault("www", service.span)
+    if not seen:
+        near = [
+            path
+            for path in candidates
+            if path not in project.read_files and any(below(path, folder) for folder in service.folders if folder)
+        ]
+        if not near and only:
+            near = [path for path in candidates if path not in project.read_files and below(path, stack.folder)]
+        if len(near) == 1 and not image.variables:
+            add(effective, near[0], tree, project, service.environment)
+            seen = True
+    return effective, seen or image.known
+
+
+def _pools(found: tuple[Effective, bool], service: Service, image: images.FpmImage, project: Project) -> list[Fpm]:
+    effective, complete = found
+    pools = []
+    for name, raw in effective.pools.items():
+        span = effective.spans.get(name, service.span)
+        fpm = Fpm(f"service {service.name} pool {name}", span, raw, name=name, service=service.name)
+        validate(fpm, project, complete=complete)
+        project.fpms.append(fpm)
+        pools.append(fpm)
+    return pools
+
+
+def build_unplaced(tree: Tree, project: Project) -> None:
+    """FPM files no service was seen to read: what is wrong in themselves is still wrong."""
+    for path in tree.paths("php-fpm"):
+        if path in project.read_files:
+            continue
+        effective = Effective()
+        add(effective, path, tree, project, Environment({}, "nothing tells which container reads this file"))
+        for name, raw in effective.pools.items():
+            fpm = Fpm(f"pool {name}", effective.spans[name], raw, name=name, service="")
+            validate(fpm, project, complete=False)
+            project.fpms.append(fpm)
+
+
+def _whole(raw: dict[str, Fact[Any]], key: str, project: Project) -> int | None:
+    fact = raw.get(key)
+    if fact is None or not fact.is_known:
+        return None
+    try:
+        return read.count(str(fact.value) or "0")
+    except ValueError:
+        if fact.span is not None and fact.is_written:
+            _refuse(project, f"php-fpm refuses {key} = {str(fact.value)!r}: it is not a number", fact.span)
+        return None
+
+
+def validate(fpm: Fpm, project: Project, *, complete: bool) -> None:
+    """Report what ``php-fpm -t`` refuses in the pool; ``complete`` says whether absent settings are known to be absent."""
+    raw = dict(fpm.raw)
+    counts = {key: _whole(raw, key, project) for key in _COUNTS}
+    mode = raw.get("pm")
+    if mode is None or not mode.is_known:
+        return
+    pm = str(mode.value).lower()
+    if mode.span is not None and pm not in _MODES:
+        _refuse(project, f"php-fpm refuses pm = {mode.value!r}: invalid process manager (static, dynamic or ondemand)", mode.span)
+        return
+
+    def place(*keys: str) -> Span:
+        for key in keys:
+            fact = raw.get(key)
+            if fact is not None and fact.span is not None:
+                return fact.span
+        return fpm.span
+
+    children = counts["pm.max_children"]
+    if children is not None and children <= 0:
+        _refuse(project, f"php-fpm refuses pm.max_children = {children}: it must be a positive value", place("pm.max_children"))
+        return
+    if "pm.max_children" not in raw and complete:
+        _refuse(project, "php-fpm refuses the pool: pm.max_children is missing", place("pm"))
+        return
+    if pm != "dynamic" or children is None:
+        return
+    spare = {key: counts[key] for key in ("pm.min_spare_servers", "pm.max_spare_servers")}
+    for key, value in spare.items():
+        if (value is not None and value <= 0) or (key not in raw and complete):
+            _refuse(project, f"php-fpm refuses the pool: {key}({value or 0}) must be a positive value", place(key, "pm"))
+            return
+        if value is not None and value > children:
+            _refuse(
+                project, f"php-fpm refuses {key} = {value}: it is greater than pm.max_children = {children}", place(key, "pm.max_children")
+            )
+            return
+    least, most, start = spare["pm.min_spare_servers"], spare["pm.max_spare_servers"], counts["pm.start_servers"]
+    if least is None or most is None:
+        return
+    if most < least:
+        _refuse(
+            project, f"php-fpm refuses pm.max_spare_servers = {most}: it is less than pm.min_spare_servers = {least}",
+            place("pm.max_spare_servers"),
+        )  # fmt: skip
+        return
+    if start is not None and start > 0 and not least <= start <= most and "pm.start_servers" in raw:
+        _refuse(
+            project,
+            f"php-fpm refuses pm.start_servers = {start}: it is outside pm.min_spare_servers = {least} to pm.max_spare_servers = {most}",
+            place("pm.start_servers"),
+        )
+

@@ -1,0 +1,189 @@
+"""The project: stacks, their services, and the links between files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..diagnostic import Fix
+from ..fact import Fact
+from ..formats import compose, dockerfile
+from ..source import Source, Span
+from .client import Connection, Fpm, Pool
+from .resolve import Environment
+from .server import Server
+
+
+class Tree(Protocol):
+    """The files of a project, as discovery found them."""
+
+    def paths(self, format_name: str) -> Sequence[str]:
+        """Readable files of one format, sorted."""
+
+    def read(self, path: str) -> Source | None:
+        """One file's text; None when it is absent, outside the root or unreadable."""
+
+    def data(self, path: str) -> bytes:
+        """One file's bytes (empty when it cannot be read): cheaper than ``read`` for a first look."""
+
+
+@dataclass(slots=True)
+class Service:
+    """One service of a stack, with what its container sees."""
+
+    name: str
+    span: Span
+    entry: compose.ServiceEntry
+    image: str  # reference, "" when it cannot be known
+    environment: Environment
+    command: tuple[tuple[str, Span], ...]  # what runs: words of entrypoint and command together
+    replicas: Fact[int]
+    stage: dockerfile.Stage | None = None  # final stage of its Dockerfile
+    base_image: str = ""  # what the final stage is built from, or the image itself
+    context: str | None = None  # build context, relative to the root
+    folders: tuple[str, ...] = ()  # where its sources lie
+    mounts: Mapping[str, str] = field(default_factory=dict)  # container path -> path in the repository
+    runs: str = ""  # text of the Dockerfile's RUN instructions
+    stated: Mapping[str, Fact[Any]] = field(default_factory=dict)  # what polint.toml says of it
+
+    @property
+    def has_command(self) -> bool:
+        """Whether what it runs is written down."""
+        return bool(self.command)
+
+    def runs_word(self, word: str) -> bool:
+        """Whether ``word`` stands in the command, alone or inside a shell line."""
+        return any(word in text.split() or word == text for text, _ in self.command)
+
+
+@dataclass(slots=True)
+class Stack:
+    """One compose file with its override files, or the whole root when there is none."""
+
+    label: str  # path of the main compose file, "" without one
+    folder: str  # where it lies, relative to the root; "" is the root
+    project: compose.ComposeProject | None
+    services: dict[str, Service] = field(default_factory=dict)
+    servers: list[Server] = field(default_factory=list)
+    outer: Environment = field(default_factory=Environment)  # what ${…} in the compose file sees
+
+
+class Variable:
+    """One environment variable as one place sets it.
+
+    ``purpose`` says what its name promises: ``pool``, ``fpm``, ``server`` or "".
+    ``is_read`` is unknown where what runs cannot be read.
+    """
+
+    kind = "variable"
+
+    def __init__(self, name: str, value: Fact[str], span: Span, services: tuple[str, ...], purpose: str) -> None:
+        self.name = name
+        self.value = value
+        self.span = span
+        self.services = services
+        self.purpose = purpose
+        self.label = f"variable {name}"
+        self.is_read: Fact[bool] = Fact("is_read", "unknown", None, reason="not looked at")
+        self.ignored_by: str = ""  # the image or program that runs and does not read it
+        self.instead: str = ""  # what to write instead
+        self.overridden: Fact[str] | None = None  # the same variable in a place that loses
+        self.in_code: Fact[Any] | None = None  # the value the code holds itself
+        self.differs_from_code: bool = False
+
+    @property
+    def service_names(self) -> str:
+        """The services that get it, as messages list them."""
+        return ", ".join(self.services)
+
+    @property
+    def is_ignored(self) -> bool:
+        """What runs there is known not to read it."""
+        return bool(self.ignored_by)
+
+    @property
+    def is_overridden(self) -> bool:
+        """The same variable has another value in a place that loses to this one."""
+        return self.overridden is not None
+
+    @property
+    def beaten(self) -> Fact[str]:
+        """The value that loses."""
+        return self.overridden or Fact(self.name, "unknown", None, reason="nothing is overridden")
+
+    @property
+    def code(self) -> Fact[Any]:
+        """The value written in the code."""
+        return self.in_code or Fact(self.name, "unknown", None, reason="the code holds no value")
+
+
+class Problem:
+    """A place that the program reading the file refuses; ``format`` names the kind of file."""
+
+    kind = "problem"
+
+    def __init__(self, format_name: str, message: str, span: Span, *, is_fatal: bool = True, fix: Fix | None = None) -> None:
+        self.format = format_name
+        self.message = message
+        self.span = span
+        self.is_fatal = is_fatal
+        self.fix = fix
+        self.label = f"{format_name} {span.path}"
+
+
+class Duplicate:
+    """A setting written more than once: ``beaten`` loses to ``winner``."""
+
+    kind = "duplicate"
+
+    def __init__(self, format_name: str, setting: str, beaten: Fact[Any], winner: Fact[Any], span: Span) -> None:
+        self.format = format_name
+        self.setting = setting
+        self.beaten = beaten
+        self.winner = winner
+        self.span = span
+        self.label = f"setting {setting}"
+
+    @property
+    def has_effect(self) -> bool:
+        """Never: what is beaten changes nothing."""
+        return False
+
+    @property
+    def winner_place(self) -> str:
+        """Where the winner stands, for messages."""
+        if self.winner.span is None:
+            return "elsewhere"
+        if self.winner.span.source is self.span.source:
+            return f"line {self.winner.span.place[0]}"
+        return f"{self.winner.span.path}:{self.winner.span.place[0]}"
+
+
+@dataclass(slots=True)
+class Project:
+    """Everything that was read, linked."""
+
+    stacks: list[Stack] = field(default_factory=list)
+    servers: list[Server] = field(default_factory=list)
+    pools: list[Pool] = field(default_factory=list)
+    fpms: list[Fpm] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+    environments: dict[tuple[str, str], tuple[Environment, Environment]] = field(default_factory=dict)  # .env files, read once
+    read_files: set[str] = field(default_factory=set)
+    unread: list[tuple[str, Span]] = field(default_factory=list)  # references that could not be followed
+
+    def subjects(self) -> dict[str, Sequence[Any]]:
+        """What rules look at, by the name they use in ``for:``."""
+        return {
+            "server": self.servers,
+            "pool": self.pools,
+            "fpm": self.fpms,
+            "connection": self.connections,
+            "variable": self.variables,
+            "problem": self.problems,
+            "duplicate": self.duplicates,
+        }

@@ -1,0 +1,115 @@
+"""How a run's result is shown: one module here is one value of ``--format``, and none imports another.
+
+What they share is here: the result itself, how the terminal wants it, and the
+two cleanings that every text from a file goes through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..diagnostic import SEVERITIES, Diagnostic
+from ..mask import mask
+
+FORMATS = ("text", "concise", "json")
+
+IDLE = "nothing about connections in it"  # reason of a source file that was looked at and put away
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What became of one file: ``status`` is read, skipped or unreadable, ``reason`` why not read."""
+
+    path: str
+    format: str | None
+    status: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one lint run: ``diagnostics`` in order, suppressed ones included.
+
+    ``budgets`` are finished lines, one for each server.  ``silenced`` says by rule code
+    which subjects a rule could not judge, as (subject, reason).
+    """
+
+    root: str
+    diagnostics: Sequence[Diagnostic]
+    files: Sequence[FileStatus]
+    budgets: Sequence[str] = ()
+    silenced: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+
+    @property
+    def active(self) -> list[Diagnostic]:
+        """The diagnostics that no suppression covers."""
+        return [diagnostic for diagnostic in self.diagnostics if diagnostic.suppressed is None]
+
+    def worst_reaches(self, threshold: str) -> bool:
+        """Whether an active diagnostic is at or above ``threshold`` (a severity, or ``never``)."""
+        if threshold == "never":
+            return False
+        failing = SEVERITIES[: SEVERITIES.index(threshold) + 1]
+        return any(diagnostic.severity in failing for diagnostic in self.active)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a terminal wants text: in ``colour``, in ``ascii`` only, up to ``width`` columns of source text.
+
+    ``verbosity`` is -1 for quiet, 0, or the number of ``-v``.
+    """
+
+    colour: bool = False
+    ascii: bool = False
+    width: int = 120
+    verbosity: int = 0
+
+
+# control characters (the tab is laid out by whoever shows a line), direction overrides, undecodable bytes
+_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def clean(text: str, ascii: bool = False) -> str:
+    """``text`` without secrets and without anything that a terminal would act on; as long as before."""
+    text = mask(text)
+    if not text.isprintable():
+        text = _UNSAFE.sub("?" if ascii else "\ufffd", text)
+    return text
+
+
+def plural(count: int, word: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def fixable(diagnostic: Diagnostic) -> bool:
+    """Whether ``polint fix`` has something to write for it."""
+    return diagnostic.fix is not None and diagnostic.fix.applicability != "display"
+
+
+def statistics(result: Report) -> str:
+    """``--statistics``: how often each rule reported, the most frequent first."""
+    from collections import Counter
+
+    counts = Counter((diagnostic.code, diagnostic.name, diagnostic.severity) for diagnostic in result.active)
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    width = len(str(rows[0][1])) if rows else 0
+    return "".join(f"{count:>{width}}  {code}  {severity:<7}  {name}\n" for (code, name, severity), count in rows)
+
+
+def file_lines(found: Sequence[FileStatus], style: Style) -> str:
+    """``polint files``: what is read as what, then what is not and why; quiet leaves out the latter."""
+    width = max((len(file.format or "") for file in found), default=0)
+    lines = []
+    for file in found:
+        if file.status == "read":
+            lines.append(f"read     {file.format or '':<{width}}  {clean(file.path, style.ascii)}\n")
+    for file in found:
+        if file.status != "read" and style.verbosity >= 0:
+            lines.append(
+                f"{file.status:<8} {file.format or '':<{width}}  {clean(file.path, style.ascii)}: {clean(file.reason or '', style.ascii)}\n"
+            )
+    return "".join(lines)

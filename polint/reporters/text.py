@@ -1,0 +1,212 @@
+"""``--format text``: what a person reads, with the source lines it is about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+
+from ..diagnostic import SEVERITIES, Diagnostic, Note
+from ..source import Source, Span
+from . import IDLE, Report, Style, clean, fixable, plural
+
+_COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "gutter": "34", "bold": "1", "dim": "2"}
+_TAB = 4
+_CONTEXT = 24  # columns kept before a span when its line is clipped
+
+
+def report(result: Report, style: Style) -> str:
+    """The diagnostics with their sources, then what was read and what it adds up to."""
+    lines: list[str] = []
+    explained: set[str] = set()
+    for diagnostic in result.active:
+        lines += _diagnostic(diagnostic, style, diagnostic.code not in explained)
+        lines.append("")
+        explained.add(diagnostic.code)
+    if style.verbosity >= 0:
+        lines += _summary(result, style)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool) -> Iterator[str]:
+    head = _paint(f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity, style)
+    yield f"{head} {diagnostic.name}: {_paint(_safe(diagnostic.message, style), 'bold', style)}"
+    last = diagnostic.span.source.place(max(diagnostic.span.start, diagnostic.span.end - 1))[0]
+    gutter = len(str(last))
+    yield f"{' ' * gutter}{_paint('-->', 'gutter', style)} {_where(diagnostic.span, style)}"
+    yield _bar(gutter, style)
+    yield from _snippet(diagnostic.span, gutter, diagnostic.severity, style)
+    for note in diagnostic.notes:
+        yield from _note(note, gutter, style)
+    if diagnostic.help:
+        yield from _help(diagnostic.help, gutter, style)
+    if explain:
+        yield from _label("more", f"polint rule {diagnostic.code}", gutter, style)
+
+
+def _note(note: Note, gutter: int, style: Style) -> Iterator[str]:
+    message = _safe(note.message, style)
+    if note.span is None:
+        yield from _label("note", message, gutter, style)
+        return
+    yield from _label("note", f"{message}  {_paint('-->', 'gutter', style)} {_where(note.span, style)}", gutter, style)
+    # the line helps where the message does not already say what stands there
+    written = note.span.text if note.span.end - note.span.start <= 80 else None
+    if style.verbosity > 0 or (written is not None and written.strip("\"'") not in note.message):
+        number = note.span.place[0]
+        rows = list(_snippet(note.span, max(gutter, len(str(number))), "gutter", style))
+        yield from rows[:2]
+
+
+def _label(label: str, text: str, gutter: int, style: Style) -> Iterator[str]:
+    """A captioned line; ``text`` is safe already."""
+    yield f"{' ' * gutter} {_paint('=', 'gutter', style)} {_paint(label + ':', 'bold', style)} {text}"
+
+
+def _help(text: str, gutter: int, style: Style) -> Iterator[str]:
+    first, *rest = text.strip().splitlines() or [""]
+    yield from _label("help", _safe(first, style), gutter, style)
+    for line in rest:
+        yield f"{' ' * (gutter + 9)}{_safe(line, style)}".rstrip()
+
+
+def _snippet(span: Span, gutter: int, colour: str, style: Style) -> Iterator[str]:
+    """The source line with a caret under every column of the span; of several lines the first and the last."""
+    source = span.source
+    first, column = source.place(span.start)
+    end = max(span.start, span.end)
+    while end > span.start + 1 and source.text[end - 1] in "\r\n":
+        end -= 1
+    last, last_column = source.place(max(span.start, end - 1))
+    if first == last:
+        yield from _row(source, first, column - 1, column - 1 + max(1, end - span.start), gutter, colour, style)
+        return
+    yield from _row(source, first, column - 1, None, gutter, colour, style)
+    if last > first + 1:
+        yield _paint(f"{'.' * 3}", "gutter", style)
+    text = _line(source, last)
+    yield from _row(source, last, min(len(text) - len(text.lstrip()), last_column - 1), last_column, gutter, colour, style)
+
+
+@lru_cache(maxsize=64)
+def _line(source: Source, number: int, ascii: bool = False) -> str:
+    """A source line as it may be shown; kept, since one endless line can have many diagnostics."""
+    return clean(source.line(number), ascii)
+
+
+def _row(source: Source, number: int, start: int, end: int | None, gutter: int, colour: str, style: Style) -> Iterator[str]:
+    text = _line(source, number, style.ascii)
+    end = max(start + 1, min(len(text), end) if end is not None else len(text.rstrip()))
+    shown, carets = _clip(text, start, end, max(40, style.width - gutter - 3), style)
+    yield f"{_paint(str(number).rjust(gutter), 'gutter', style)} {_paint('|', 'gutter', style)} {shown}".rstrip()
+    yield f"{_bar(gutter, style)} {carets[0]}{_paint('^' * carets[1], colour, style)}"
+
+
+def _clip(text: str, start: int, end: int, room: int, style: Style) -> tuple[str, tuple[str, int]]:
+    """At most ``room`` columns of ``text`` around a span; the blanks before its carets, and how many carets."""
+    dots = "..." if style.ascii else "…"
+    cut = 0
+    if len(text) > room or not text.isascii() or "\t" in text:
+        before = _width(text[max(0, start - 2 * room) : start])
+        if start > 2 * room or before + min(_width(text[start : min(end, start + room)]), room // 2) > room:
+            cut = start
+            kept = 0
+            while cut > 0 and kept + _width(text[cut - 1]) <= _CONTEXT:
+                cut -= 1
+                kept += _width(text[cut])
+    out = [dots] if cut else []
+    used = len(dots) if cut else 0
+    blanks = carets = 0
+    at = cut
+    while at < len(text):
+        char = text[at]
+        width = _width(char)
+        if used + width > room - (len(dots) if at + 1 < len(text) else 0):
+            out.append(dots)
+            break
+        if at == start:
+            blanks = used
+        if start <= at < end:
+            carets += width
+        out.append(" " * _TAB if char == "\t" else char)
+        used += width
+        at += 1
+    if start >= len(text) and at >= len(text):
+        blanks = used
+    return "".join(out), (" " * blanks, max(1, carets))
+
+
+def _width(text: str) -> int:
+    """Columns that ``text`` takes in a terminal."""
+    if text.isascii():
+        return len(text) + (_TAB - 1) * text.count("\t")
+    from unicodedata import category, east_asian_width
+
+    total = 0
+    for char in text:
+        if char == "\t":
+            total += _TAB
+        elif char >= "\u0300" and category(char) in ("Mn", "Me", "Cf"):
+            continue
+        else:
+            total += 2 if char >= "\u1100" and east_asian_width(char) in "WF" else 1
+    return total
+
+
+def _bar(gutter: int, style: Style) -> str:
+    return f"{' ' * gutter} {_paint('|', 'gutter', style)}"
+
+
+def _where(span: Span, style: Style) -> str:
+    line, column = span.place
+    return f"{clean(span.path, style.ascii)}:{line}:{column}"
+
+
+def _safe(text: str, style: Style) -> str:
+    return clean(text, style.ascii)
+
+
+def _paint(text: str, colour: str, style: Style) -> str:
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if style.colour and text else text
+
+
+def _summary(result: Report, style: Style) -> Iterator[str]:
+    for line in result.budgets:
+        yield _safe(line, style)
+    active = result.active
+    counts = Counter(diagnostic.severity for diagnostic in active)
+    parts = [_paint(_count(counts[severity], severity), severity, style) for severity in SEVERITIES if counts[severity]]
+    line = ", ".join(parts) if parts else "no problems found"
+    extra = []
+    hidden = len(result.diagnostics) - len(active)
+    if hidden:
+        extra.append(f"{hidden} suppressed")
+    if any(map(fixable, active)):
+        extra.append(f"{sum(map(fixable, active))} fixable")
+    yield line + (f" ({', '.join(extra)})" if extra else "")
+    yield _files_line(result, style)
+    unsaid = sum(map(len, result.silenced.values()))
+    if unsaid and style.verbosity > 0:
+        yield f"not judged, because something is unknown: {unsaid}"
+        for code, subjects in sorted(result.silenced.items()):
+            for subject, reason in subjects:
+                yield f"  {code} {_safe(subject, style)}: {_safe(reason, style)}"
+
+
+def _count(count: int, severity: str) -> str:
+    return f"{count} info" if severity == "info" else plural(count, severity)
+
+
+def _files_line(result: Report, style: Style) -> str:
+    read = Counter(file.format or "other" for file in result.files if file.status == "read")
+    total = sum(read.values())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(read.items()))
+    line = f"read {plural(total, 'file')}: {kinds}" if total else "read no files: nothing here that polint knows"
+    unreadable = sum(file.status == "unreadable" for file in result.files)
+    if unreadable:
+        line += f"; unreadable: {unreadable}"
+    skipped = Counter(file.reason or "" for file in result.files if file.status == "skipped" and file.reason != IDLE)
+    if skipped:
+        reasons = ", ".join(f"{count} {_safe(reason, style)}" for reason, count in sorted(skipped.items()))
+        line += f"; skipped {sum(skipped.values())}: {reasons}"
+    return line

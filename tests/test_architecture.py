@@ -1,0 +1,145 @@
+"""Imports point downwards only, and a plain run imports nothing it does not need."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import polint
+
+PACKAGE = Path(polint.__file__).parent
+
+# From the lowest up.  A module stands under its own name, else under its folder's; it may import
+# what stands lower or on its own row (formats and reporters have a stricter rule of their own).
+LAYERS = [
+    {"polint"},  # the version
+    {"polint.source"},
+    {"polint.units", "polint.value", "polint.treesitter", "polint.gitignore", "polint.mask"},
+    {"polint.fact", "polint.diagnostic", "polint.yamltext", "polint.tomltext", "polint.pgunits", "polint.templating", "polint.interpolate"},
+    {"polint.config", "polint.config_schema"},
+    {"polint.formats"},
+    {"polint.discover"},
+    {"polint.model"},
+    {"polint.expr", "polint.exprtext", "polint.ruletypes"},
+    {"polint.rule", "polint.rulecache", "polint.rulefile", "polint.ruleform"},
+    {"polint.engine", "polint.suppress", "polint.selection", "polint.examples", "polint.budget"},
+    {"polint.reporters", "polint.docs"},
+    {"polint.lint"},
+    {"polint.cli", "polint.__main__"},
+]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer(name: str) -> int:
+    for key in (name, name.rpartition(".")[0]):
+        for number, names in enumerate(LAYERS):
+            if key in names and (key != "polint" or name == "polint"):
+                return number
+    raise AssertionError(f"{name} has no layer: add it to LAYERS")
+
+
+def imports(path: Path) -> set[str]:
+    """The polint modules that ``path`` imports anywhere, for type checking too."""
+    package = path.relative_to(PACKAGE.parent).parent.parts
+    names = {module_name(module) for module in MODULES}
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = ".".join([*package[: len(package) - node.level + 1], *(node.module or "").split(".")]).rstrip(".")
+        inner = {f"{base}.{alias.name}" for alias in node.names} & names
+        found |= inner
+        if len(inner) < len(node.names):
+            found.add(base)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_point_downwards(path: Path) -> None:
+    name = module_name(path)
+    upwards = {other for other in imports(path) if layer(other) > layer(name)}
+    assert not upwards, f"{name} imports {upwards}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "reporters"], ids=module_name)
+def test_reporters_do_not_import_each_other(path: Path) -> None:
+    assert not {name for name in imports(path) if name.startswith("polint.reporters.")}
+
+
+def test_formats_do_not_import_each_other() -> None:
+    """A format may be spread over several modules that share its name."""
+    for path in (PACKAGE / "formats").glob("*.py"):
+        own = path.stem.split("_")[0]
+        for name in imports(path):
+            if name.startswith("polint.formats."):
+                assert name.rpartition(".")[2].split("_")[0] == own, f"{path.stem} imports {name}"
+
+
+def modules_after(arguments: list[str], cwd: Path) -> set[str]:
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: sys.stderr.write('\\n' + '\\n'.join(sys.modules)))\n"
+        f"sys.argv = ['polint', *{arguments!r}]\n"
+        "from polint.__main__ import main\n"
+        "main()\n"
+    )
+    environment = {"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return set(done.stderr.split("\n"))
+
+
+HEAVY = {
+    "pydantic",
+    "jinja2",
+    "pglast",
+    "tree_sitter",
+    "tree_sitter_rust",
+    "tree_sitter_php",
+    "rich",
+    "asyncio",
+    "multiprocessing",
+    "concurrent.futures",
+    "importlib.metadata",
+    "importlib.resources",
+    "pathlib",
+    "tomllib",
+    "difflib",
+    "subprocess",
+    "unittest",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    (tmp_path / "compose.yaml").write_text("services:\n  db:\n    image: postgres:16\n")
+    (tmp_path / ".env").write_text("DB_POOL=10\n")
+    (tmp_path / "postgresql.conf").write_text("max_connections = 100\n")
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    return tmp_path
+
+
+def test_version_imports_next_to_nothing(small: Path) -> None:
+    assert not modules_after(["--version"], small) & (HEAVY | {"click", "dataclasses", "re", "polint.cli"})
+
+
+def test_a_small_lint_imports_nothing_heavy(small: Path) -> None:
+    modules_after(["lint", "."], small)  # the checked rules may have to be made first
+    found = modules_after(["lint", "."], small)
+    assert "polint.engine" in found
+    assert not found & HEAVY
+
+
+def test_pydantic_comes_with_a_configuration_only(small: Path) -> None:
+    (small / "polint.toml").write_text("")
+    assert "pydantic" in modules_after(["lint", "."], small)

@@ -1,0 +1,269 @@
+"""What each reporter prints, character by character, and that no secret is ever in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from polint.diagnostic import Diagnostic, Edit, Fix, Note
+from polint.mask import mask
+from polint.reporters import FileStatus, Report, Style, clean, concise, file_lines, statistics, text
+from polint.reporters import json as json_reporter
+from polint.source import Source, Span
+
+SCHEMA = Path(__file__).parent.parent / "schema" / "report.schema.json"
+
+
+def span(path: str, marked: str) -> Span:
+    """The span between ``[|`` and ``|]`` of a text."""
+    start, end = marked.index("[|"), marked.index("|]") - 2
+    return Source(path, marked.replace("[|", "").replace("|]", "")).span(start, end)
+
+
+def diagnostic(place: Span, **changes: object) -> Diagnostic:
+    values: dict[str, object] = {"code": "PO101", "name": "over-budget", "severity": "error", "message": "too many", "span": place}
+    return Diagnostic(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def show(*found: Diagnostic, style: Style = Style(verbosity=-1)) -> str:  # noqa: B008
+    return text.report(Report("/r", found, ()), style)
+
+
+FULL = diagnostic(
+    span("postgres/postgresql.conf", "# c\n" * 9 + "max_connections = [|100|]  # enough?\n"),
+    help="Shrink the largest pool first;\nor put PgBouncer between.",
+    notes=(
+        Note("replicas = 3", span("docker-compose.yml", "\n\n      replicas: [|3|]\n")),
+        Note("max_connections = 25", span("main.rs", "    .max_connections([|per_core() * 5|])\n")),
+        Note("superuser_reserved_connections = 3 (default)", None),
+    ),
+    fix=Fix("raise it", "unsafe", (Edit(span("a.conf", "x = [|1|]"), "2"),)),
+)
+
+
+def test_text() -> None:
+    assert show(FULL) == (
+        "error[PO101] over-budget: too many\n"
+        "  --> postgres/postgresql.conf:10:19\n"
+        "   |\n"
+        "10 | max_connections = 100  # enough?\n"
+        "   |                   ^^^\n"
+        "   = note: replicas = 3  --> docker-compose.yml:3:17\n"
+        "   = note: max_connections = 25  --> main.rs:1:22\n"
+        " 1 |     .max_connections(per_core() * 5)\n"
+        "   |                      ^^^^^^^^^^^^^^\n"
+        "   = note: superuser_reserved_connections = 3 (default)\n"
+        "   = help: Shrink the largest pool first;\n"
+        "           or put PgBouncer between.\n"
+        "   = more: polint rule PO101\n"
+        "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("marked", "rows"),
+    [
+        ("a = [||]\n", ["1 | a =", "  |     ^"]),
+        ("[|a|]", ["1 | a", "  | ^"]),
+        ("\tа = [|да|] # ы\r\n", ["1 |     а = да # ы", "  |         ^^"]),
+        ("x = '漢字' [|漢字|]", ["1 | x = '漢字' 漢字", "  |            ^^^^"]),
+        ("x = e\u0301 [|1|]", ["1 | x = e\u0301 1", "  |       ^"]),
+        ("a\n[|b|]\n", ["2 | b", "  | ^"]),
+        ("a [|b\n|]c", ["1 | a b", "  |   ^"]),
+        (
+            "let p = [|new()\n  .a()\n  .b()\n    .c()|];\n",
+            ["1 | let p = new()", "  |         ^^^^^", "...", "4 |     .c();", "  |     ^^^^"],
+        ),
+        ("x = [|{\n}|]", ["1 | x = {", "  |     ^", "2 | }", "  | ^"]),
+        ("a = \x1b[31m[|1|]\u202e", ["1 | a = \ufffd[31m1\ufffd", "  |          ^"]),
+        ("a = \udce9 [|1|]", ["1 | a = \ufffd 1", "  |       ^"]),
+    ],
+)
+def test_snippets(marked: str, rows: list[str]) -> None:
+    assert show(diagnostic(span("a", marked))).split("\n")[3 : 3 + len(rows)] == rows
+
+
+def test_a_long_line_is_clipped_around_the_span() -> None:
+    place = span("a", "a" * 300 + " [|bbb|] " + "c" * 300)
+    rows = show(diagnostic(place), style=Style(width=60, verbosity=-1)).split("\n")[3:5]
+    assert rows == ["1 | …" + "a" * 23 + " bbb " + "c" * 26 + "…", "  | " + " " * 25 + "^^^"]
+    assert len(rows[0]) == 60
+    rows = show(diagnostic(place), style=Style(width=60, verbosity=-1, ascii=True)).split("\n")[3:5]
+    assert rows == ["1 | ..." + "a" * 23 + " bbb " + "c" * 22 + "...", "  | " + " " * 27 + "^^^"]
+
+
+def test_many_diagnostics_on_one_endless_line_take_linear_time() -> None:
+    source = Source("a.env", "A=" + "x" * 4_000_000)
+    found = [diagnostic(source.span(at, at + 3)) for at in range(0, 4_000_000, 4000)]
+    assert show(*found).count("^^^") == 1000
+
+
+def test_colour_changes_nothing_but_escapes() -> None:
+    plain = show(FULL)
+    coloured = show(FULL, style=Style(colour=True, verbosity=-1))
+    assert coloured.startswith("\x1b[1;31merror[PO101]\x1b[0m over-budget: ")
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain
+
+
+def test_summary() -> None:
+    place = span("a", "[|a|]")
+    found = (
+        diagnostic(place),
+        diagnostic(place, code="PO102", severity="warning", fix=FULL.fix),
+        diagnostic(place, severity="info", suppressed="known"),
+        diagnostic(place, severity="info"),
+    )
+    files = [
+        FileStatus("a", "compose", "read"),
+        FileStatus("b", "dotenv", "read"),
+        FileStatus("c", "rust", "skipped", "test code"),
+        FileStatus("d", "rust", "skipped", "nothing about connections in it"),
+        FileStatus("e", "dotenv", "unreadable", "its own program refuses it"),
+    ]
+    report = Report("/r", found, files, ("db: 50 of 97 connections (52 %)",), {"PO102": [("pool x", "size is unknown: no")]})
+    lines = text.report(report, Style()).split("\n")
+    assert lines[-4:] == [
+        "db: 50 of 97 connections (52 %)",
+        "1 error, 1 warning, 1 info (1 suppressed, 1 fixable)",
+        "read 2 files: 1 compose, 1 dotenv; unreadable: 1; skipped 1: 1 test code",
+        "",
+    ]
+    assert text.report(report, Style(verbosity=1)).split("\n")[-3:-1] == [
+        "not judged, because something is unknown: 1",
+        "  PO102 pool x: size is unknown: no",
+    ]
+    assert statistics(report) == "1  PO101  error    over-budget\n1  PO101  info     over-budget\n1  PO102  warning  over-budget\n"
+    assert file_lines(files, Style(verbosity=-1)) == "read     compose  a\nread     dotenv   b\n"
+    assert file_lines(files[2:3], Style()) == "skipped  rust  c: test code\n"
+
+
+def test_nothing_found_and_nothing_read() -> None:
+    assert text.report(Report("/r", (), ()), Style()) == "no problems found\nread no files: nothing here that polint knows\n"
+
+
+def test_concise() -> None:
+    hidden = diagnostic(span("b", "[|x|]"), suppressed="why")
+    assert concise.report(Report("/r", (FULL, hidden), ()), Style()) == (
+        "postgres/postgresql.conf:10:19: PO101 error too many [over-budget]\n"
+    )
+
+
+def test_json_and_its_schema() -> None:
+    hidden = diagnostic(span("b\udcff", "[|\r\nx|]"), suppressed="why", message="é")
+    files = [FileStatus("a", "compose", "read"), FileStatus("b/", None, "skipped", "no permission")]
+    out = json_reporter.report(Report("/r", (FULL, hidden), files), Style())
+    assert out.encode("utf-8")
+    document = json.loads(out)
+    assert document["summary"] == {
+        "error": 1,
+        "warning": 0,
+        "info": 0,
+        "suppressed": 1,
+        "fixable": 1,
+        "files_read": 1,
+        "files_unreadable": 0,
+    }
+    first, second = document["diagnostics"]
+    assert first["range"] == {"start": {"line": 10, "column": 19}, "end": {"line": 10, "column": 22}}
+    assert first["notes"][2] == {"message": "superuser_reserved_connections = 3 (default)", "path": None, "range": None}
+    assert first["fix"]["edits"][0] == {
+        "path": "a.conf",
+        "range": {"start": {"line": 1, "column": 5}, "end": {"line": 1, "column": 6}},
+        "replacement": "2",
+    }
+    assert (second["path"], second["message"], second["suppressed"], second["fix"]) == ("b\\udcff", "é", "why", None)
+    assert document["files"][1] == {"path": "b/", "format": None, "status": "skipped", "reason": "no permission"}
+    assert list(document) == ["schema_version", "polint_version", "files", "diagnostics", "summary"]
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    validator.validate(document)
+    document["diagnostics"][0]["range"]["start"]["line"] = 0
+    assert not validator.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    ("shown", "masked"),
+    [
+        ("DATABASE_URL=postgres://u:hunter2@db:5432/x", "DATABASE_URL=postgres://u:*******@db:5432/x"),
+        ('url: "postgres://u:p@ss/w@h/db"', 'url: "postgres://u:******@h/db"'),
+        ("postgres://u:${DB_PASSWORD}@h/db", "postgres://u:${DB_PASSWORD}@h/db"),
+        ("postgres://u:${DB_PASSWORD:-hunter2}@h/db", "postgres://u:${DB_PASSWORD:-*******}@h/db"),
+        ("postgres://${U:-a}:hunter2@h/db", "postgres://${U:-a}:*******@h/db"),
+        ("postgres://u:{hunter2@h/db", "postgres://u:********@h/db"),
+        ("a,postgres://u:x@h,redis://:yy@k", "a,postgres://u:*@h,redis://:**@k"),
+        ("      POSTGRES_PASSWORD: hunter2   # c", "      POSTGRES_PASSWORD: *******   # c"),
+        ("export DB_PASSWORD=hun ter2", "export DB_PASSWORD=********"),
+        ('  - "POSTGRES_PASSWORD=hunter2"', '  - "POSTGRES_PASSWORD=*******"'),
+        ("environment: {POSTGRES_PASSWORD: hunter2, X: y}", "environment: {POSTGRES_PASSWORD: *******, X: y}"),
+        ("DB_PASSWORD=${DB_PASSWORD:?err}", "DB_PASSWORD=${DB_PASSWORD:?err}"),
+        ("DB_PASSWORD=", "DB_PASSWORD="),
+        ("APP_KEY=base64:abc=", "APP_KEY=***********"),
+        ("'password' => env('DB_PASSWORD', 'hunter2'),", "'password' => env('DB_PASSWORD', '*******'),"),
+        ('"password": "hunter2",', '"password": "*******",'),
+        ('.password("hunter2")', '.password("*******")'),
+        ('env::var("DB_PASSWORD").unwrap_or("hunter2".into())', 'env::var("DB_PASSWORD").unwrap_or("*******".into())'),
+        ('const DB_PASSWORD: &str = "hunter2";', 'const DB_PASSWORD: &str = "*******";'),
+        ("new PDO('pgsql:host=h', 'u', 'hunter2', [])", "new PDO('pgsql:host=h', 'u', '*******', [])"),
+        ('pg_connect("host=h password=hunter2 dbname=x")', 'pg_connect("host=h password=******* dbname=x")'),
+        ("ALTER ROLE x PASSWORD 'hunter2';", "ALTER ROLE x PASSWORD '*******';"),
+        ("jdbc:postgresql://h/db?user=u&password=hunter2&x=1", "jdbc:postgresql://h/db?user=u&password=*******&x=1"),
+        ("service api: DB_PASSWORD = hunter2", "service api: DB_PASSWORD = *******"),
+        ("ENV DB_PASSWORD hunter2", "ENV DB_PASSWORD *******"),
+        ("env[DB_PASSWORD] = hunter2", "env[DB_PASSWORD] = *******"),
+        ("ghp://x\nAPI_TOKEN=ab\n", "ghp://x\nAPI_TOKEN=**\n"),
+    ],
+)
+def test_secrets_are_masked(shown: str, masked: str) -> None:
+    assert mask(shown) == masked
+    assert len(masked) == len(shown)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "max_connections = 100",
+        "tcp_keepalives_idle = 60",
+        "password_encryption = scram-sha-256",
+        "POSTGRES_PASSWORD_FILE=/run/secrets/db",
+        "JWT_TOKEN_LIFETIME=60",
+        "primary_key: id",
+        "image: http://host:80/path@v1",
+        "let password = config.password.clone();",
+        "DATABASE_URL=postgres://user@host/db",
+        "",
+    ],
+)
+def test_what_is_no_secret_stays(shown: str) -> None:
+    assert mask(shown) == shown
+
+
+@pytest.mark.parametrize("piece", ["password=", "://", "postgres://a:b@", "PASSWORD ${", "env('PASSWORD',", "://a:${a:", "PDO(("])
+def test_masking_takes_linear_time(piece: str) -> None:
+    assert len(mask(piece * 20_000)) == len(piece) * 20_000
+
+
+def test_no_reporter_prints_a_secret() -> None:
+    line = span("compose.yml", "A: postgres://u:hunter2@h/[|db|]")
+    found = diagnostic(
+        line,
+        message="DB_PASSWORD = hunter2",
+        help="set DB_PASSWORD=hunter2",
+        notes=(Note("url is postgres://u:hunter2@h", span(".env", "DB_PASSWORD=[|hunter2|]")),),
+        fix=Fix("write it", "safe", (Edit(line, "postgres://u:hunter2@h"),)),
+    )
+    report = Report("/r", (found,), ())
+    for style in (Style(verbosity=2), Style(colour=True)):
+        for shown in (text.report(report, style), concise.report(report, style), json_reporter.report(report, style)):
+            assert "hunter2" not in shown
+    assert json.loads(json_reporter.report(report, Style()))["diagnostics"][0]["fix"]["applicability"] == "display"
+    assert "1 | A: postgres://u:*******@h/db\n  |                           ^^" in text.report(report, Style())
+
+
+def test_clean_keeps_the_length() -> None:
+    assert clean("a\x07b\x9bc", ascii=True) == "a?b?c"
+    assert clean("a\tb") == "a\tb"
