@@ -120,7 +120,8 @@ def as_text(found: Sequence[Server]) -> str:
         lines.append("")
         if usable.is_known:
             share = f" ({_percent(scenario.at_least, usable.value)})"
-            lines.append(f"  steady: {_interval(scenario)} of {usable.value}{share}: {scenario.verdict}")
+            profile = f", with the profile {server.profile}" if server.profile else ""
+            lines.append(f"  steady{profile}: {_interval(scenario)} of {usable.value}{share}: {scenario.verdict}")
         else:
             lines.append(f"  steady: {_interval(scenario)}: {scenario.verdict}")
         if details:

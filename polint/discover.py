@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from . import config, gitignore
 from .formats import format_of
@@ -192,7 +193,7 @@ def _why(error: OSError) -> str:
 
 
 # (path of the root below the pattern file, length of the pattern file's folder below the root, its patterns)
-_Rules = tuple[tuple[str, int, tuple[gitignore.Pattern, ...]], ...]
+_Rules: TypeAlias = "tuple[tuple[str, int, gitignore.Patterns], ...]"
 
 
 def walk(root: str, exclude: Iterable[str] = ()) -> list[File]:
@@ -283,14 +284,14 @@ def _ignored(rules: _Rules, path: str, folder: bool) -> bool:
     return False
 
 
-def _patterns(path: str) -> tuple[gitignore.Pattern, ...]:
+def _patterns(path: str) -> gitignore.Patterns:
     data = _load(path)[0]
-    return gitignore.compile_lines(data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").split("\n")) if data else ()
+    return gitignore.compile_lines(data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").split("\n")) if data else None
 
 
 def _rules_above(real_root: str) -> _Rules:
     """The ignore rules that folders above the root state for it, up to the top of its repository."""
-    above: list[tuple[str, int, tuple[gitignore.Pattern, ...]]] = []
+    above: list[tuple[str, int, gitignore.Patterns]] = []
     folder, below = real_root, ""
     while not os.path.lexists(f"{folder}/.git"):
         parent, _, name = folder.rpartition("/")

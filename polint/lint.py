@@ -10,7 +10,7 @@ from . import config as configuration
 from . import discover, selection, suppress
 from .config import Config, ConfigError
 from .diagnostic import Diagnostic
-from .reporters import IDLE, FileStatus, Report
+from .reporters import IDLE, UNASKED, FileStatus, Report
 
 if TYPE_CHECKING:
     from .fact import Fact
@@ -189,7 +189,7 @@ def statuses(files: discover.Files, project: Project, diagnostics: Iterable[Diag
         elif file.path in project.read_files:
             out.append(FileStatus(file.path, file.format, "read", None))
         elif reason is None:
-            out.append(FileStatus(file.path, file.format, "skipped", "nothing refers to it"))
+            out.append(FileStatus(file.path, file.format, "skipped", UNASKED))
         else:
             out.append(FileStatus(file.path, file.format, "skipped", IDLE))
     return out

@@ -1,6 +1,6 @@
 """YAML text as nodes that know their exact place: compose files, rule files, anything written in YAML.
 
-Syntax is libyaml's (through ruamel.yaml's C part), read event by event, so neither nesting nor
+Syntax is libyaml's (through PyYAML's C part), read event by event, so neither nesting nor
 aliases can exhaust the stack or the memory: an aliased node is the same object wherever it is used.
 What an untagged scalar means (``yes`` a string, ``017`` fifteen, ``~`` null) follows Go's yaml package,
 which reads compose files [run: go.yaml.in/yaml v4].
@@ -99,11 +99,15 @@ def documents(source: Source, limit: int | None = None) -> Documents:
 
 @cache
 def _libyaml() -> dict[str, Any]:
-    """The C parser and its event types; imported late, because ruamel.yaml is slow to import."""
-    from ruamel.yaml import cyaml, error, events
+    """The C parser and its event types; imported late, as not every run reads YAML.
+
+    PyYAML's, as it carries libyaml 0.2.5, of which Go's yaml is a port.  ruamel.yaml's C part still has libyaml 0.1.7,
+    which refuses what Compose accepts, such as ``[DATABASE_URL=postgres://db/app]``.
+    """
+    from yaml import cyaml, error, events
 
     return {
-        "parser": cyaml.CParser,  # type: ignore[attr-defined]
+        "parser": cyaml.CParser,
         "error": error.YAMLError,
         **{name: getattr(events, name + "Event") for name in ("Scalar", "Alias", "MappingStart", "MappingEnd", "SequenceStart")},
         **{name: getattr(events, name + "Event") for name in ("SequenceEnd", "DocumentStart", "DocumentEnd")},
@@ -223,6 +227,8 @@ def _merge(node: Node, values: list[Node], budget: int, faults: list[YamlFault])
     if budget < 0:
         return budget
     for value in values:
+        if value.tag == "!reset":
+            continue  # Compose takes the key away before merging
         for given in value.items if value.kind == "seq" else (value,):
             if given.kind != "map":
                 faults.append(YamlFault('merge key "<<" takes a map or a list of maps', given.span))

@@ -47,10 +47,11 @@ def polint(*arguments: str, stdin: bytes = b"", env: dict[str, str] | None = Non
     finally:
         sys.stdin, sys.stdout, sys.stderr = kept
         gc.enable()
-    out, err = (cast(io.BytesIO, stream.buffer) for stream in streams[1:])
-    streams[1].flush()
-    streams[2].flush()
-    return cast(int, left.value.code), out.getvalue().decode("utf-8"), err.getvalue().decode("utf-8")
+    texts = []
+    for stream in streams[1:]:
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode("utf-8"))
+    return cast(int, left.value.code), texts[0], texts[1]
 
 
 def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:

@@ -121,6 +121,7 @@ def test_summary() -> None:
         FileStatus("b", "dotenv", "read"),
         FileStatus("c", "rust", "skipped", "test code"),
         FileStatus("d", "rust", "skipped", "nothing about connections in it"),
+        FileStatus("f", "cargo", "skipped", "nothing refers to it"),
         FileStatus("e", "dotenv", "unreadable", "its own program refuses it"),
     ]
     report = Report("/r", found, files, ("db: 50 of 97 connections (52 %)",), {"PO102": [("pool x", "size is unknown: no")]})

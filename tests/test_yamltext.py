@@ -26,10 +26,15 @@ def at(node: Node, *path: str | int) -> Node:
 
 
 def test_the_parser_is_the_c_one() -> None:
-    import _ruamel_yaml  # type: ignore[import-not-found]
-    from ruamel.yaml import cyaml
+    from yaml import __with_libyaml__
 
-    assert cyaml.CParser is _ruamel_yaml.CParser  # type: ignore[attr-defined]
+    assert __with_libyaml__
+
+
+def test_a_plain_scalar_in_flow_style_may_hold_a_colon() -> None:
+    # libyaml before 0.2 refuses it; Go's yaml, and so Compose, does not
+    (node,), faults = documents(Source("x.yaml", "a: [u=postgres://db/app, {b: x://y}]\n"))
+    assert (faults, at(node, "a", 0).text, at(node, "a", 1, "b").text) == ((), "u=postgres://db/app", "x://y")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_merged_entries_stand_where_they_are_written() -> None:
         ("a: *****\n", "not YAML: a value that starts with * or & must be quoted", "1:5"),
         ("é: 'b\nc: d\n", "not YAML: what is opened here is never closed", "1:4"),
         ("a: b: c\n", 'not YAML: a second ": " on this line, or a wrong indent: quote the value if it holds one', "1:5"),
-        ("a: [b\nc: d\n", "not YAML: a list opened with \"[\" is not closed before this", "2:2"),
+        ("a: [b\nc: d\n", 'not YAML: a list opened with "[" is not closed before this', "2:2"),
         ("a:\n  - 1\n b: 2\n", "not YAML: this does not fit the map above it: check the indent, and quotes around the value before", "3:2"),
         ("é: \x01\n", "not YAML: control character U+0001 is not allowed", "1:4"),
         ("é: \udc80\n", "not UTF-8 text", "1:4"),
@@ -191,7 +196,15 @@ def test_plain_scalars(text: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("a: '5'", "5"), ("a: !!str 5", "5"), ("a: !!int 5", 5), ("a: !!float 5", 5.0), ("a: !x 5", "5"), ("a: !reset 5", 5), ("a: |\n  5", "5")],
+    [
+        ("a: '5'", "5"),
+        ("a: !!str 5", "5"),
+        ("a: !!int 5", 5),
+        ("a: !!float 5", 5.0),
+        ("a: !x 5", "5"),
+        ("a: !reset 5", 5),
+        ("a: |\n  5", "5"),
+    ],
 )
 def test_tags_and_quotes_decide(text: str, value: object) -> None:
     assert scalar(at(read(text), "a")) == value
@@ -206,7 +219,7 @@ def test_to_plain() -> None:
 @pytest.mark.parametrize(
     ("path", "key", "expected"),
     [
-        (("a", "b", 1), False, "2:9 y"),
+        (("a", "b", 1), False, "2:10 y"),
         (("a", "b"), True, "2:3 b"),
         (("a", "b", 7), False, "2:6 [x, y]"),
         (("a", "none"), False, "2:3 b: [x, y]\n  c:"),

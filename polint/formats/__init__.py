@@ -6,8 +6,9 @@ format, and it keeps every byte recoverable, since fixes are edits on its spans.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..diagnostic import Fix
 from ..source import Source, Span
@@ -54,28 +55,57 @@ class Parsed:
     faults: tuple[Fault, ...] = ()
 
 
-# name of the format, and which file names are read as it (searched in the base name, in this order)
-FORMATS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("compose", r"^(docker-)?compose([.\-_].*)?\.ya?ml$"),
-        ("dotenv", r"^(\.env([.\-_ ].*)?|[\w.\-]+\.env|env\.[\w.\-]*(example|sample|template|dist))$"),
-        ("php-fpm", r"^(.*php-fpm.*\.conf|.*fpm.*\.conf|www\.conf(\..*)?|zz-.*\.conf)$"),
-        ("postgresql.conf", r"^(.*postgres(ql)?.*\.conf(\.(sample|example|template|tmpl))?|pg\.conf)$"),
-        ("dockerfile", r"^((.*\.)?[Dd]ockerfile([.\-_].*)?|Containerfile)$"),
-        ("sql", r"\.sql$"),
-        ("shell", r"\.sh$"),
-        ("rust", r"\.rs$"),
-        ("php", r"\.php$"),
-        ("cargo", r"^Cargo\.(toml|lock)$"),
-    )
+def _stem(base: str, *stems: str) -> bool:
+    """Whether the name is one of ``stems``, alone or with something after a separator: ``.env``, ``.env.local``."""
+    return any(base.startswith(stem) and base[len(stem) : len(stem) + 1] in ("", ".", "-", "_", " ") for stem in stems)
+
+
+def _sample(base: str) -> str:
+    """The name without what marks a sample: ``postgresql.conf.example`` is read as ``postgresql.conf``."""
+    for ending in (".sample", ".example", ".template", ".tmpl", ".dist"):
+        base = base.removesuffix(ending)
+    return base
+
+
+class Format(NamedTuple):
+    """A kind of file: how its name looks, and byte strings of which a file must hold one to be worth parsing (none: always)."""
+
+    name: str
+    matches: Callable[[str], bool]  # of the base name
+    needles: tuple[bytes, ...] = ()
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("rust", lambda base: base.endswith(".rs"), (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect")),
+    Format(
+        "php",
+        lambda base: base.endswith(".php"),
+        (b"new PDO", b"new \\PDO", b"PDO::connect", b"ATTR_PERSISTENT", b"pg_pconnect", b"pg_connect", b"'connections'",
+         b'"connections"', b"'environments'", b'"environments"'),  # fmt: skip
+    ),
+    Format("sql", lambda base: base.endswith(".sql")),
+    Format("shell", lambda base: base.endswith(".sh")),
+    Format("compose", lambda base: base.endswith((".yml", ".yaml")) and _stem(base, "compose", "docker-compose")),
+    Format("dotenv", lambda base: _stem(base, ".env", "env") if base[:1] in ".e" else base.endswith(".env")),
+    Format("php-fpm", lambda base: _sample(base).endswith(".conf") and ("fpm" in base or base.startswith(("www.conf", "zz-")))),
+    Format("postgresql.conf", lambda base: _sample(base).endswith(".conf") and ("postgres" in base or base == "pg.conf")),
+    Format("dockerfile", lambda base: _stem(base, "Dockerfile", "dockerfile", "Containerfile") or base.endswith((".Dockerfile", ".dockerfile"))),
+    Format("cargo", lambda base: base in ("Cargo.toml", "Cargo.lock")),
 )
+"""Every format, by name and by what its files are called; the first that matches a name is taken."""
+
+_NOT_ENV = (".py", ".js", ".ts", ".rb", ".go", ".sh", ".md", ".yml", ".yaml", ".json", ".php", ".rs", ".d.ts", ".txt", ".html")
 
 
 def format_of(path: str) -> str | None:
     """The format a path is read as, going by its name alone; None when it is none of ours."""
     base = path.rpartition("/")[2]
-    for name, pattern in FORMATS:
-        if pattern.search(base):
-            return name
+    for one in FORMATS:
+        if one.matches(base):
+            return None if one.name == "dotenv" and (base == "env" or base.endswith(_NOT_ENV)) else one.name
     return None
+
+
+def needles(name: str) -> tuple[bytes, ...]:
+    """The byte strings of which a file of this format must hold one to be worth parsing."""
+    return next(one.needles for one in FORMATS if one.name == name)

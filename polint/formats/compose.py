@@ -328,7 +328,8 @@ class _Services:
         name, key, node = written
         if key is None:
             return self.assignment(name, node)
-        span = Span(key.source, key.start, max(key.end, node.end)) if node.source is key.source and node.start >= key.start else key.span
+        beside = node.source is key.source and key.start <= node.start < node.end
+        span = Span(key.source, key.start, node.end) if beside else key.span
         if node.kind != "scalar":
             self.reports.refuse(f'variable "{short(name)}" must be a single value', node.span)
             return None
@@ -452,6 +453,8 @@ class _Services:
                 source, home = self.device(str(source.value), home)
             elif kind.text != "bind":
                 source = None
+            elif source is None:
+                self.reports.refuse("a bind mount needs a source", item.span)
             return Mount(source, home, cleaned(target), item.span)
         if not self.is_text(item, "volumes"):
             return None

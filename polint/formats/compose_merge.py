@@ -162,7 +162,7 @@ _PAIR = "="  # the style of a map made of one entry of another
 
 def _as_list(node: Node, gone: Collection[str] = ()) -> list[Node]:
     if node.kind != "map":
-        return list(node.items)
+        return list(node.items) if node.kind == "seq" else [node]
     return [
         Node(
             "map",

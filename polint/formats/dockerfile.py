@@ -19,10 +19,11 @@ _FLAG = re.compile(r"--([a-z]+)(?:=(\S*))?[ \t]+")
 _HEREDOC = re.compile(r"""(?:^|(?<=[\s;|&(]))\d*<<-?(["']?)([A-Za-z_][\w.]*)\1(?=[\s;|&)>]|$)""")
 _JSON_STRING = re.compile(r'[ \t]*("(?:[^"\\]|\\.)*+")[ \t]*')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SPACE = re.compile(r"\s+")
+_BRACE = re.compile(r"\$\{|\}")
 _WANTED = frozenset(("FROM", "ARG", "ENV", "COPY", "ADD", "CMD", "ENTRYPOINT", "RUN", "WORKDIR", "STOPSIGNAL"))
 _HEREDOCS = frozenset(("RUN", "COPY", "ADD"))
 _DEEPEST = 10  # of defaults inside defaults
+_LONGEST_PATH = 4096
 
 Word = tuple[str, Span]
 
@@ -111,7 +112,7 @@ class _Draft:
 class _Instruction:
     """One instruction with its continuation lines joined; offsets of ``text`` lead back to the source."""
 
-    __slots__ = ("_joined", "_written", "bodies", "end", "escape", "keyword", "source", "start", "text")
+    __slots__ = ("_closings", "_joined", "_written", "bodies", "end", "escape", "keyword", "source", "start", "text")
 
     def __init__(self, source: Source, pieces: list[tuple[int, int]], escape: str) -> None:
         self.source = source
@@ -126,6 +127,7 @@ class _Instruction:
         self.start = found.end() if found else 0
         self.end = pieces[-1][1]
         self.bodies = ""
+        self._closings: dict[int, int] | None = None
 
     def span(self, start: int, end: int) -> Span:
         """The place of ``text[start:end]``."""
@@ -135,6 +137,18 @@ class _Instruction:
     def _place(self, offset: int) -> int:
         index = bisect_right(self._joined, offset) - 1
         return self._written[index] + offset - self._joined[index]
+
+    def closing(self, at: int) -> int:
+        """Where the ``${`` at ``at`` is closed, or -1."""
+        if self._closings is None:
+            self._closings = {}
+            opened: list[int] = []
+            for found in _BRACE.finditer(self.text):
+                if found[0] == "${":
+                    opened.append(found.start())
+                elif opened:
+                    self._closings[opened.pop()] = found.start()
+        return self._closings.get(at, -1)
 
     def words(self, at: int) -> Iterator[tuple[int, int]]:
         """(start, end) of the words from ``at``: split at blanks outside quotes."""
@@ -264,7 +278,8 @@ def _apply(draft: _Draft, instruction: _Instruction, args: dict[str, Value]) -> 
         if keyword == "STOPSIGNAL":
             draft.stop_signal = value
         else:
-            draft.workdir = posixpath.normpath(posixpath.join(draft.workdir, value)) if value else ""
+            joined = posixpath.join(draft.workdir, value) if value else ""
+            draft.workdir = posixpath.normpath(joined) if 0 < len(joined) <= _LONGEST_PATH else ""
 
 
 def _known(value: Value, draft: _Draft) -> str:
@@ -482,16 +497,8 @@ def _dollar(instruction: _Instruction, at: int, end: int, depth: int) -> tuple[V
         return None
     if not braced:
         return EnvRead(name[0], instruction.span(at, name.end())), name.end()
-    closing, level = name.end(), 1
-    while closing < end:
-        if text[closing] == "}":
-            level -= 1
-            if level == 0:
-                break
-        elif text.startswith("${", closing):
-            level += 1
-        closing += 1
-    else:
+    closing = instruction.closing(at)
+    if not 0 <= closing < end:
         return None
     span = instruction.span(at, closing + 1)
     operator = text[name.end() : min(name.end() + 2, closing)]

@@ -86,9 +86,10 @@ def parse_fpm(source: Source, version: tuple[int, int] | None = None) -> Parsed:
         if at >= end or text[at] == ";":
             continue
         stop = at + len(text[at:end].rstrip(" \t\r"))
-        if templating.fills(text, at, stop) or (switched and templating.controlled(text[at:stop])):
+        control = switched is not None and templating.controlled(text[at:stop]) is not None
+        if control or templating.fills(text, at, stop):
             template = True
-            _filled(state, at, stop)
+            _filled(state, at, stop, control)
             continue
         if text[at] == "#":
             span = source.span(at, stop)
@@ -102,7 +103,7 @@ def parse_fpm(source: Source, version: tuple[int, int] | None = None) -> Parsed:
     return Parsed(source, tuple(state.entries), () if template else tuple(state.faults))
 
 
-def _filled(state: _State, at: int, stop: int) -> None:
+def _filled(state: _State, at: int, stop: int, control: bool) -> None:
     """A line a template fills in: its name may still be plain."""
     source = state.source
     name, equals, _ = source.text[at:stop].partition("=")
@@ -110,7 +111,7 @@ def _filled(state: _State, at: int, stop: int) -> None:
     if source.text[at] == "[" or not equals or templating.fills(key, 0, len(key)) or templating.controlled(key):
         if source.text[at] == "[" and source.text[stop - 1] == "]":
             state.section = source.text[at + 1 : stop - 1]
-        else:  # any setting may be written here: those above need not be the last word
+        elif not control:  # any setting may be written here: those above need not be the last word
             state.entries = [replace(entry, value=Opaque(templating.REASON, entry.value_span)) for entry in state.entries]
         return
     begin = at + len(name) + 1
@@ -238,7 +239,7 @@ def _statement(state: _State, at: int, end: int, stop: int) -> int:
         entry_value = _cure(state, refused, begin, stop)
         if entry_value is None:
             return end
-        value, reader.last = entry_value, stop
+        value, reader.last, reader.at = entry_value, stop, end
         fault = None
     value_span = source.span(begin, reader.last) if reader.last > begin else source.span(equals, equals)
     if isinstance(value, Literal) and value.span != value_span:

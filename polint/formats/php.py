@@ -123,6 +123,7 @@ _KEYS = (b"'connections'", b'"connections"', b"'environments'", b'"environments"
 _CLASSES = frozenset({"pdo", "pdo\\pgsql"})
 _PLAIN = frozenset({"program", "expression_statement", "function_call_expression", "namespace_definition", "compound_statement"})
 _DEEPEST = 400
+_Seen = dict[int, "tuple[Array, dict[str, SettingEntry]]"]  # options by the identity of their array
 
 
 def parse(source: Source) -> PhpFile:
@@ -138,6 +139,7 @@ def parse(source: Source) -> PhpFile:
         if path[-2].type == "function_call_expression" and _text(path[-1]) == "define":
             reader.names.define(path[-2], all(node.type in _PLAIN for node in path[:-1]))
     calls: list[PdoCall] = []
+    seen: _Seen = {}
     attributes: list[SettingEntry] = []
     reads: list[EnvRead] = []
     for path in paths:
@@ -151,7 +153,7 @@ def parse(source: Source) -> PhpFile:
             if attribute is not None:
                 attributes.append(attribute)
         elif word and word != "define":
-            call = _call(reader, path)
+            call = _call(reader, path, seen)
             if call is not None:
                 calls.append(call)
     found = PhpFile(source, calls=tuple(calls), attributes_set=tuple(attributes), env_reads=tuple(reads))
@@ -191,7 +193,7 @@ def _paths(root: Node, offsets: list[int]) -> Iterator[list[Node]]:
             yield list(path)
 
 
-def _call(reader: Reader, path: list[Node]) -> PdoCall | None:
+def _call(reader: Reader, path: list[Node], seen: _Seen) -> PdoCall | None:
     """The connection opened at the last node of ``path``, if one is."""
     from .php_nodes import arguments, bare
 
@@ -230,7 +232,7 @@ def _call(reader: Reader, path: list[Node]) -> PdoCall | None:
         dsn = reader.value(dsn_node, scope)
         if owner is None and len(given.positional) > 2:
             dsn = Opaque("given as separate arguments", span)
-    options, known = read_options(reader, options_node, scope)
+    options, known = _options(reader, options_node, scope, seen)
     return PdoCall(
         function,
         span,
@@ -239,23 +241,26 @@ def _call(reader: Reader, path: list[Node]) -> PdoCall | None:
         options,
         reader.span(options_node) if options_node is not None else None,
         known and (options_node is not None or not given.spread),
-        _driver(dsn) if owner is not None else "pgsql",
+        _driver(dsn) if owner is not None and reader.names.class_name(owner) == "pdo" else "pgsql",
         _keywords(dsn, owner is not None),
     )
 
 
-def read_options(reader: Reader, node: Node | None, scope: Scope) -> tuple[dict[str, SettingEntry], bool]:
-    """PDO options by name, and whether these are all."""
+def _options(reader: Reader, node: Node | None, scope: Scope, seen: _Seen) -> tuple[Mapping[str, SettingEntry], bool]:
+    """PDO options by name, and whether these are all; calls that share an array share what is read of it."""
     if node is None:
         return {}, True
     array = reader.array(node, scope)
     if array is not None:
-        return as_options(reader, array), array.known
+        if id(array) not in seen:
+            seen[id(array)] = array, as_options(reader, array)
+        return seen[id(array)][1], array.known
     value = reader.value(node, scope)
     return {}, isinstance(value, Literal) and value.value is None
 
 
 def as_options(reader: Reader, array: Array) -> dict[str, SettingEntry]:
+    """The entries of an array of PDO options, by the constant's name."""
     from .php_arrays import by_attribute
 
     return {key: as_entry(reader, item) for key, item in by_attribute(array).items()}

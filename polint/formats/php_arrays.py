@@ -76,8 +76,8 @@ def read(reader: Reader, node: Node, scope: Scope, depth: int = 0) -> Array | No
     if node.id in reader.arrays:
         return reader.arrays[node.id]
     found = _read(reader, node, scope, depth + 1)
-    if found is not None:
-        reader.spend(len(found.items))
+    if found is not None and node.type != "array_creation_expression":
+        reader.spend(len(found.items) + 1)
     reader.arrays[node.id] = found
     return found
 
@@ -85,7 +85,7 @@ def read(reader: Reader, node: Node, scope: Scope, depth: int = 0) -> Array | No
 def _read(reader: Reader, node: Node, scope: Scope, depth: int) -> Array | None:
     match node.type:
         case "array_creation_expression":
-            return _literal(reader, node, scope, depth)
+            return literal(reader, node.named_children, scope, depth)
         case "parenthesized_expression" | "error_suppression_expression":
             inside = parts(node)
             return read(reader, inside[0], scope, depth) if inside else None
@@ -122,9 +122,10 @@ def _element(reader: Reader, node: Node, scope: Scope, depth: int) -> Array | No
     return reader.item_array(item, depth) if item is not None else None
 
 
-def _literal(reader: Reader, node: Node, scope: Scope, depth: int) -> Array:
+def literal(reader: Reader, elements: list[Node], scope: Scope, depth: int = 0) -> Array:
+    """The array of the elements written between two brackets."""
     array = Array({})
-    for element in node.named_children:
+    for element in elements:
         if element.type != "array_element_initializer":
             array.known = array.known and element.type == "comment"
             continue
@@ -132,8 +133,14 @@ def _literal(reader: Reader, node: Node, scope: Scope, depth: int) -> Array:
         if not inside:
             continue
         value = inside[-1]
+        if len(inside) > 2:  # does not parse: no telling what belongs to what
+            array.known = False
+            continue
         if value.type == "variadic_unpacking":
             unpacked = parts(value)
+            if reader.exhausted:
+                array.known = False
+                break
             _spread(array, read(reader, unpacked[0], scope, depth) if unpacked else None)
         elif len(inside) == 1:
             array.append(_item(reader, element, None, value, scope))
@@ -188,6 +195,9 @@ def _call(reader: Reader, node: Node, scope: Scope, depth: int) -> Array | None:
     given = [read(reader, argument, scope, depth) for argument in call.positional]
     result = Array({})
     for array in given:
+        reader.spend(len(array.items) if array is not None else 1)
+        if reader.exhausted:
+            return None
         if name == "array_merge":
             _spread(result, array)
         elif array is None or not array.known:

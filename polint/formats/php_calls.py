@@ -18,19 +18,29 @@ if TYPE_CHECKING:
     from .php_arrays import Array, Item
     from .php_values import Reader
 
-# variables of $_SERVER that come with the request
+# variables of $_SERVER that the web server makes of the request
 _REQUEST = (
-    "HTTP", "REQUEST_", "SERVER_", "REMOTE_", "SCRIPT_", "PHP_", "DOCUMENT_", "QUERY_STRING", "PATH_INFO", "PATH_TRANSLATED", "ORIG_",
-    "CONTENT_", "AUTH_TYPE", "GATEWAY_INTERFACE", "REDIRECT_", "CONTEXT_", "argv", "argc", "FCGI_", "UNIQUE_ID",
-)  # fmt: skip
+    "HTTPS REQUEST_METHOD REQUEST_URI REQUEST_TIME REQUEST_TIME_FLOAT REQUEST_SCHEME SERVER_NAME SERVER_PORT SERVER_ADDR SERVER_PROTOCOL"
+    " SERVER_SOFTWARE SERVER_SIGNATURE SERVER_ADMIN REMOTE_ADDR REMOTE_HOST REMOTE_PORT REMOTE_USER SCRIPT_NAME SCRIPT_FILENAME SCRIPT_URI"
+    " SCRIPT_URL DOCUMENT_ROOT DOCUMENT_URI QUERY_STRING PATH_INFO PATH_TRANSLATED ORIG_PATH_INFO CONTENT_TYPE CONTENT_LENGTH AUTH_TYPE"
+    " GATEWAY_INTERFACE CONTEXT_PREFIX CONTEXT_DOCUMENT_ROOT PHP_SELF PHP_AUTH_USER PHP_AUTH_PW PHP_AUTH_DIGEST argv argc"
+)
+_REQUEST_NAMES = frozenset(_REQUEST.split())
+_FILTERS: dict[str, Callable[..., object]] = {
+    "FILTER_VALIDATE_BOOLEAN": as_truth,
+    "FILTER_VALIDATE_BOOL": as_truth,
+    "FILTER_VALIDATE_INT": as_count,
+}
+_MOST_HOLES = 50  # of a sprintf format
 
 
 def is_request(name: str) -> bool:
     """Whether ``$_SERVER[name]`` is filled from the request."""
-    return name.startswith(_REQUEST)
+    return name in _REQUEST_NAMES or name.startswith(("HTTP_", "REDIRECT_"))
 
 
-def call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
+def function_call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
+    """What a call of a function amounts to."""
     span = reader.span(node)
     name = bare(node.child_by_field_name("function")).lower()
     call = reader.arguments(node)
@@ -45,17 +55,18 @@ def call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
         return _sprintf(reader, call, scope, depth, span)
     if name == "config":
         return Opaque("read from Laravel's configuration", span)
-    given = [reader.value(argument, scope, depth) for argument in call.positional]
-    if name == "filter_var" and len(call.positional) == 2:
-        apply = {"FILTER_VALIDATE_BOOLEAN": as_truth, "FILTER_VALIDATE_BOOL": as_truth, "FILTER_VALIDATE_INT": as_count}
-        filtered: Callable[..., object] | None = apply.get(bare(call.positional[1]))
-        return reader.apply(filtered, (given[0],), span) if filtered else Opaque("computed by filter_var()", span)
-    if name == "implode" and len(call.positional) == 2:
-        return _implode(reader, given[0], reader.array(call.positional[1], scope, depth), depth, span)
+    count = len(call.positional)
+    if name == "implode" and count == 2:
+        glue = reader.value(call.positional[0], scope, depth)
+        return _implode(reader, glue, reader.array(call.positional[1], scope, depth), depth, span)
     function = FUNCTIONS.get(name)
-    if function is None or call.named or not ARGUMENTS[name][0] <= len(given) <= ARGUMENTS[name][1]:
+    if name == "filter_var" and count == 2:
+        function, count = _FILTERS.get(bare(call.positional[1])), 1
+    elif name in FUNCTIONS and not ARGUMENTS[name][0] <= count <= ARGUMENTS[name][1]:
+        function = None
+    if function is None or call.named:
         return Opaque(f"computed by {name}()", span)
-    return reader.apply(function, tuple(given), span)
+    return reader.apply(function, tuple(reader.value(argument, scope, depth) for argument in call.positional[:count]), span)
 
 
 def _env(reader: Reader, call: Call, scope: Scope, depth: int, span: Span) -> Value:
@@ -84,7 +95,8 @@ def _read(reader: Reader, name: Node | None, scope: Scope, depth: int) -> EnvRea
     return read
 
 
-def scoped_call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
+def static_call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
+    """What a call of a static method amounts to: only Laravel's ``Env`` is known."""
     owner, name = node.child_by_field_name("scope"), text(node.child_by_field_name("name"))
     call = reader.arguments(node)
     if owner is not None and call is not None and not call.spread and bare(owner) == "Env":
@@ -100,7 +112,7 @@ def scoped_call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
 
 def _sprintf(reader: Reader, call: Call, scope: Scope, depth: int, span: Span) -> Value:
     form = reader.value(call.positional[0], scope, depth) if call.positional else None
-    if not isinstance(form, Literal) or not isinstance(form.value, str):
+    if not isinstance(form, Literal) or not isinstance(form.value, str) or form.value.count("%") > _MOST_HOLES:
         return Opaque("computed by sprintf()", span)
     pieces: list[Value] = []
     given = iter(call.positional[1:])
@@ -148,7 +160,7 @@ def env_read(reader: Reader, path: list[Node]) -> EnvRead | None:
         inside = parts(path[-3]) if path[-3].type == "subscript_expression" else []
         if len(inside) < 2 or inside[0].id != node.id or inside[1].type not in ("string", "encapsed_string", "name"):
             return None
-        found = index(reader, inside[1], reader.names.file, 0)
+        found = array_read(reader, inside[1], reader.names.scope(path), 0)
         hidden = isinstance(found, EnvRead) and text(node) == "$_SERVER" and is_request(found.name)
         return found if isinstance(found, EnvRead) and not hidden else None
     named = path[-1]
@@ -165,7 +177,7 @@ def env_read(reader: Reader, path: list[Node]) -> EnvRead | None:
     argument = call.get(0, "key") or call.named.get("name")
     if argument is None or argument.type not in ("string", "encapsed_string"):
         return None
-    found = _read(reader, argument, reader.names.file, 0)
+    found = _read(reader, argument, reader.names.file if argument.type == "string" else reader.names.scope(path), 0)
     return found if isinstance(found, EnvRead) else None
 
 
@@ -181,7 +193,8 @@ def split_text(reader: Reader, item: Item) -> Value | None:
     return reader.value(call.positional[1], item.scope) if isinstance(glue, Literal) and glue.value == "," else None
 
 
-def index(reader: Reader, index: Node, scope: Scope, depth: int) -> EnvRead | Opaque:
-    if index.type == "name":  # "$_ENV[NAME]" within a string
+def array_read(reader: Reader, index: Node, scope: Scope, depth: int) -> EnvRead | Opaque:
+    """The read of ``$_ENV[index]``; within a string the name has no quotes."""
+    if index.type == "name" and reader.names.constant(index, scope) is None:
         return EnvRead(text(index), reader.span(index))
     return _read(reader, index, scope, depth)

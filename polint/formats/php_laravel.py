@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from ..treesitter import walk
 from ..value import Literal, Opaque, Value
 from .php import ConnectionEntry, PhpFile, SettingEntry, Supervisor, as_entry, as_options
-from .php_arrays import Array, Item, over
+from .php_arrays import Array, Item, literal, over
 from .php_calls import split_text
 from .php_convert import camel
+from .php_nodes import text
 
 if TYPE_CHECKING:
     from .php_values import Reader
@@ -19,13 +22,36 @@ if TYPE_CHECKING:
 _HORIZON = frozenset(
     {"connection", "queue", "balance", "maxProcesses", "minProcesses", "maxTries", "timeout", "memory", "maxTime", "maxJobs"}
 )
+_MOST_SUPERVISORS = 10_000
 
 
 def configured(reader: Reader, file: PhpFile) -> PhpFile:
     """``file`` with what the arrays it returns say of connections and of Horizon."""
     for root in _returned(reader):
         file = _configured(reader, root, file)
+    if reader.names.root.has_error and not file.connections and not file.supervisors:
+        file = _configured(reader, _remains(reader), file)
     return file
+
+
+def _remains(reader: Reader) -> Array:
+    """What is left, in code that does not parse, of the two keys that matter: the elements that follow them."""
+    found: dict[str, Item] = {}
+    for error in walk(reader.names.root, "ERROR"):
+        children = error.named_children
+        for number, child in enumerate(children):
+            key = text(child)[1:-1] if child.type == "string" else ""
+            if key not in ("connections", "environments", "defaults") or key in found:
+                continue
+            after = children[number + 1 :]
+            elements = list(takewhile(lambda node: node.type in ("array_element_initializer", "comment"), after))
+            if not elements and after and after[0].type == "array_creation_expression":
+                elements = after[0].named_children
+            span = reader.span(child)
+            array = literal(reader, elements, reader.names.file)
+            array.known = False
+            found[key] = Item(key, False, span, span, span, reader.names.file, array=array)
+    return Array(found, known=False)
 
 
 def _configured(reader: Reader, root: Array, file: PhpFile) -> PhpFile:
@@ -123,6 +149,8 @@ def _supervisors(reader: Reader, root: Array, environments: Array) -> tuple[list
     found: list[Supervisor] = []
     known = environments.known
     for environment, item in environments.items.items():
+        if len(found) > _MOST_SUPERVISORS:
+            return found, False
         plan = reader.item_array(item)
         if plan is None:
             known = False
@@ -136,7 +164,7 @@ def _supervisors(reader: Reader, root: Array, environments: Array) -> tuple[list
             settings = _horizon(reader, array)
             if not _HORIZON.isdisjoint(settings):
                 found.append(Supervisor(environment, name, supervisor.key_span, settings, array.known))
-    return found, known or not found
+    return found, known
 
 
 def _horizon(reader: Reader, array: Array) -> dict[str, SettingEntry]:

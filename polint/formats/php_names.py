@@ -23,6 +23,21 @@ class Scope:
     writes: Writes | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Class:
+    """A class: values of its constants and defaults of its properties, and who writes the properties (``->x``, ``::x``).
+
+    ``given`` are the properties the constructor's parameters make; None as a default: there is none.
+    """
+
+    constants: dict[str, Node]
+    defaults: dict[str, Node | None]
+    writes: dict[str, list[tuple[Write, Scope]]]
+    constructor: Scope | None = None
+    given: frozenset[str] = frozenset()
+    open: bool = False  # abstract or a trait: other files complete it
+
+
 class Names:
     """What names mean in one file.
 
@@ -37,6 +52,7 @@ class Names:
         self.namespaced = False
         self.constants: dict[str, list[tuple[Node, Node]]] = {}
         self._scopes: dict[int, Scope] = {}
+        self._classes: dict[int, Class] = {}
         for child in root.named_children:
             self._declare(child)
 
@@ -132,11 +148,7 @@ class Names:
         owner = scope.owner
         if owner is None or len(inside) != 2 or not self._own(inside[0], owner):
             return None
-        for element in members(owner, "const_declaration", "const_element"):
-            pair = parts(element)
-            if len(pair) == 2 and text(pair[0]) == text(inside[1]):
-                return pair[1]
-        return None
+        return self._class(owner).constants.get(text(inside[1]))
 
     def _own(self, owner: Node, around: Node) -> bool:
         return text(owner).lower() in ("self", "static", text(around.child_by_field_name("name")).lower() or "self")
@@ -177,29 +189,44 @@ class Names:
 
     def property(self, name: str, scope: Scope) -> tuple[Node, Scope] | None:
         """What a property holds once the constructor has run: its default, or the one write there; None if others write it."""
-        owner = scope.owner
-        if owner is None or owner.type == "trait_declaration" or any(child.type == "abstract_modifier" for child in owner.named_children):
+        if scope.owner is None:
             return None
-        writes: list[tuple[Write, Scope]] = []
-        built = None
-        for method in members(owner, "method_declaration"):
-            known = self._scopes.get(method.id)
-            if known is None:
-                known = self._scopes[method.id] = Scope(method, self.file, owner)
-            writes.extend((write, known) for write in self.writes(known).by_name.get(name, ()))
-            if text(method.child_by_field_name("name")).lower() == "__construct":
-                built = known
-                if any(given == name.lstrip(":->") and kind == "property_promotion_parameter" for given, kind in parameters(method)):
-                    return None
+        owner = self._class(scope.owner)
+        bare_name = name.lstrip(":->")
+        if owner.open or bare_name in owner.given:
+            return None
+        writes = owner.writes.get(name)
         if writes:
             write, within = writes[0]
-            lone = len(writes) == 1 and within is built and write.how == "=" and write.block.parent is None
+            lone = len(writes) == 1 and within is owner.constructor and write.how == "=" and write.block.parent is None
             return (write.node, within) if lone and write.node is not None else None
-        for element in members(owner, "property_declaration", "property_element"):
-            default = element.child_by_field_name("default_value")
-            if text(element.child_by_field_name("name"))[1:] == name.lstrip(":->") and default is not None:
-                return default, Scope(element, None, owner)
-        return None
+        default = owner.defaults.get(bare_name)
+        return (default, Scope(default, None, scope.owner)) if default is not None else None
+
+    def _class(self, node: Node) -> Class:
+        """What a class declares, read once."""
+        if node.id in self._classes:
+            return self._classes[node.id]
+        found = self._classes[node.id] = Class({}, {}, {})
+        found.open = node.type == "trait_declaration" or any(child.type == "abstract_modifier" for child in node.named_children)
+        for element in members(node, "const_declaration", "const_element"):
+            pair = parts(element)
+            if len(pair) == 2:
+                found.constants.setdefault(text(pair[0]), pair[1])
+        for element in members(node, "property_declaration", "property_element"):
+            found.defaults[text(element.child_by_field_name("name"))[1:]] = element.child_by_field_name("default_value")
+        for method in members(node, "method_declaration"):
+            within = self._scopes.get(method.id)
+            if within is None:
+                within = self._scopes[method.id] = Scope(method, self.file, node)
+            for name, writes in self.writes(within).by_name.items():
+                if name[0] in "-:":
+                    found.writes.setdefault(name, []).extend((write, within) for write in writes)
+            if text(method.child_by_field_name("name")).lower() == "__construct":
+                found.constructor = within
+                promoted = (given for given, kind in parameters(method) if kind == "property_promotion_parameter")
+                found.given = frozenset(promoted)
+        return found
 
     def _file_constant(self, name: str) -> Node | None:
         found = self.constants.get(name, ())

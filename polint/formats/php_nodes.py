@@ -104,13 +104,13 @@ def parameters(function: Node) -> Iterator[tuple[str, str]]:
             yield text(name)[1:], parameter.type
 
 
-def asks_capability(condition: Node) -> bool:
+def asks_capability(condition: Node, depth: int = 0) -> bool:
     """Whether a condition asks what this PHP can do: ``extension_loaded('pdo_pgsql')``, ``PHP_VERSION_ID >= 80500``."""
     while condition.type in ("parenthesized_expression", "unary_op_expression") and parts(condition):
         condition = parts(condition)[-1]
     if condition.type == "function_call_expression":
         return bare(condition.child_by_field_name("function")).lower() in _CAPABILITIES
-    if condition.type == "binary_expression":
+    if condition.type == "binary_expression" and depth < 20:
         sides = [condition.child_by_field_name(name) for name in ("left", "right")]
-        return any(side is not None and (bare(side).startswith("PHP_") or asks_capability(side)) for side in sides)
+        return any(side is not None and (bare(side).startswith("PHP_") or asks_capability(side, depth + 1)) for side in sides)
     return False

@@ -17,7 +17,7 @@ from .php_nodes import holder, parts, text
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-MOST_WRITES = 500  # of one variable before one place; more are not followed
+MOST_WRITES = 60  # of one variable before one place; more are not followed
 _DEEPEST = 200
 
 CLASSES = frozenset({"class_declaration", "trait_declaration", "enum_declaration", "anonymous_class", "interface_declaration"})

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _DEEPEST = 40  # nested expressions and variables behind variables
+_SUPERGLOBALS = frozenset({"$_GET", "$_POST", "$_REQUEST", "$_COOKIE", "$_FILES", "$_SESSION", "$_SERVER", "$_ENV", "$GLOBALS"})
 _MOST_STEPS = 100_000  # work spent on following variables, in all of one file
 
 
@@ -55,9 +56,8 @@ class Reader:
         return self._steps > _MOST_STEPS
 
     def spend(self, steps: int) -> None:
-        """Count work done on following variables."""
-        if self._following:
-            self._steps += steps
+        """Count work done on following variables and putting arrays together."""
+        self._steps += steps
 
     def span(self, node: Node) -> Span:
         """Where a node is."""
@@ -292,13 +292,14 @@ class Reader:
         base, index = inside[0], inside[1]
         written = text(base)
         if written in ("$_ENV", "$_SERVER"):
-            read = php_calls.index(self, index, scope, depth) if index.type in ("string", "encapsed_string", "name") else None
+            read = php_calls.array_read(self, index, scope, depth) if index.type in ("string", "encapsed_string", "name") else None
             if isinstance(read, EnvRead) and not (written == "$_SERVER" and php_calls.is_request(read.name)):
                 return Fallback(read, Literal(None, span), span)
-        if written.startswith("$_"):
-            return Opaque("taken from the request" if written not in ("$_ENV",) else "an environment variable whose name is computed", span)
+        if written in _SUPERGLOBALS:
+            return Opaque("taken from the request" if written != "$_ENV" else "an environment variable whose name is computed", span)
         array = self.array(base, scope, depth)
-        key = Literal(text(index), span) if index.type == "name" else self.value(index, scope, depth)
+        bare_key = index.type == "name" and self.names.constant(index, scope) is None  # as written within a string
+        key = Literal(text(index), span) if bare_key else self.value(index, scope, depth)
         if array is not None and isinstance(key, Literal):
             item = array.items.get(to_text(key.value) if not isinstance(key.value, float) else "")
             if item is not None:
@@ -458,8 +459,8 @@ _READERS: dict[str, Callable[[Reader, Node, Scope, int], Value]] = {
     "cast_expression": Reader._cast,
     "binary_expression": Reader._binary,
     "conditional_expression": Reader._conditional,
-    "function_call_expression": php_calls.call,
-    "scoped_call_expression": php_calls.scoped_call,
+    "function_call_expression": php_calls.function_call,
+    "scoped_call_expression": php_calls.static_call,
     "subscript_expression": Reader._subscript,
     "name": Reader._name,
     "qualified_name": Reader._name,

@@ -76,12 +76,13 @@ def parse(source: Source) -> Parsed:
         if at >= end or text[at] == "#":
             continue
         stop = at + len(text[at:end].rstrip(_BLANK))
-        if templating.fills(text, at, stop) or (switched and templating.controlled(text[at:stop])):
+        control = switched is not None and templating.controlled(text[at:stop]) is not None
+        if control or templating.fills(text, at, stop):
             template = True
             entry = _filled(source, at, stop)
             if entry:
                 entries.append(entry)
-            else:  # a template may write any setting here: those above need not be the last word
+            elif not control:  # a template may write any setting here: those above need not be the last word
                 entries = [replace(entry, value=Opaque(templating.REASON, entry.value_span)) for entry in entries]
             continue
         entry, fault = _line(source, at, stop)
@@ -161,7 +162,7 @@ def _entry(source: Source, key: str, name: _Token, value: _Value) -> Entry | Non
         return None
     span = source.span(value.start, value.end)
     content: Value = Opaque(templating.REASON, span) if "${" in value.text else Literal(value.text, span)
-    if value.fault and _VARIABLE.search(value.text):
+    if value.fault and _VARIABLE.match(value.text):
         content = Opaque("a variable PostgreSQL does not read", span)
     return Entry(key.lower(), content, source.span(name.start, value.end), source.span(name.start, name.end), span)
 

@@ -245,7 +245,7 @@ def _method(reader: Reader, node: Node, function: Node, kinds: str, scope: Scope
             return subject
         result = apply(reader, args[-1], [subject], node, scope, hint)
         if name in ("map", "and_then"):
-            return result
+            return reader.present(result, subject, span)
         other = reader.value(args[0], scope, hint) if name == "map_or" else apply(reader, args[0], [], node, scope, hint)
         return reader.chosen(result, subject, other, span)
     if name in ("get_or_init", "get_or_try_init", "get_or_insert_with") and len(args) == 1:

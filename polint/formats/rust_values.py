@@ -105,21 +105,25 @@ class Reader:
             return subject
         if isinstance(subject, Literal):
             return absent if subject.value is None else present
-        if isinstance(present, Opaque):
+        if isinstance(present, Literal) and same(present, absent):
             return present
-        if isinstance(present, Literal):
-            if isinstance(absent, Literal) and same(present, absent):
-                return present
-            constant = present.value
-            return Fallback(Computed(lambda _: constant, (subject,), present.span), absent, span)
-        if isinstance(present, Fallback):
-            first, second = present.first, present.second
-            if same(second, absent):
-                return self.fallback(first, absent, span)
+        if isinstance(present, Fallback) and same(present.second, absent):
+            return self.fallback(present.first, absent, span)
+        return self.fallback(self.present(present, subject, span), absent, span)
+
+    def present(self, result: Value, subject: Value, span: Span) -> Value:
+        """``result``, made from ``subject``, as missing where ``subject`` is: what ``subject.map(..)`` yields."""
+        if isinstance(subject, Literal):
+            return result
+        if isinstance(result, Literal):
+            constant = result.value
+            return Computed(lambda _: constant, (subject,), result.span)
+        if isinstance(result, Fallback):
+            first, second = result.first, result.second
             if isinstance(second, Literal) and isinstance(first, Computed):
-                return Fallback(Computed(scalars.rescued(first.apply, second.value), first.args, first.span), absent, span)
+                return Computed(scalars.rescued(first.apply, second.value), first.args, first.span)
             return Opaque("depends on a condition", span)
-        return self.fallback(present, absent, span)
+        return result
 
     def environment(self, name: Bound, span: Span) -> Value:
         """A read of the variable that ``name`` evaluates to."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact
-from ..formats import dotenv, php
+from ..formats import dotenv, needles
 from . import consumers, crates, fpm, postgres, stack, variables
 from .project import Problem, Project, Tree
+
+if TYPE_CHECKING:
+    from ..formats import php
 
 Stated = Mapping[str, Mapping[str, Fact[Any]]]
 
@@ -48,10 +51,13 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
 def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
     """Every PHP file that speaks of connections, read."""
     found = {}
+    worth = needles("php")
     for path in tree.paths("php"):
         data = tree.data(path)
-        if not any(needle in data for needle in php.NEEDLES):
+        if not any(needle in data for needle in worth):
             continue
+        from ..formats import php
+
         source = tree.read(path)
         if source is not None:
             parsed = php.parse(source)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown
-from ..formats import php
 from ..source import Span
 from ..value import Literal, Value
 from . import crates as rust_crates
@@ -21,7 +20,10 @@ from .postgres import server_image
 from .project import Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 from .server import Consumer, Server
-from .stack import below, join, read_env
+from .stack import below, read_env
+
+if TYPE_CHECKING:
+    from ..formats import php
 
 _LONG_RUNNING = ("queue:work", "queue:listen", "horizon", "octane:start", "schedule:work", "reverb:start", "pulse:work")
 _HOST_NAME = re.compile(r"(^|_)(PG|DB|POSTGRES|POSTGRESQL|DATABASE|SQL)\w*(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$|^PGHOST$|^POSTGRES$")
@@ -165,9 +167,35 @@ class Linker:
         for name in dict.fromkeys(self.ends.poolers.values()):
             self.pooler(name)
         self.unplaced_crates()
+        for server in self.stack.servers:
+            self.choose_profile(server)
+
+    def choose_profile(self, server: Server) -> None:
+        """Profiles are mostly alternatives of each other: count what always runs, and the one profile that adds most."""
+        own = self.stack.services[server.service].entry.profiles if server.service in self.stack.services else ()
+        enabled = self.stack.outer.variables.get("COMPOSE_PROFILES")
+        always = {*own, *(enabled.value.replace(" ", "").split(",") if enabled is not None and enabled.is_known else ())}
+
+        def runs(consumer: Consumer, profile: str) -> bool:
+            return not consumer.profiles or profile in consumer.profiles or bool(always & set(consumer.profiles))
+
+        def weight(profile: str) -> tuple[int, int]:
+            active = [consumer for consumer in server.consumers if runs(consumer, profile)]
+            known = [consumer.at_least.value for consumer in active if consumer.at_least.is_known]
+            return sum(known), len(active) - len(known)
+
+        profiles = dict.fromkeys(name for consumer in server.consumers for name in consumer.profiles)
+        if not profiles:
+            return
+        best = max(["", *profiles], key=weight)
+        server.profile = best if best not in always else ""
+        server.consumers[:] = [consumer for consumer in server.consumers if runs(consumer, best)]
 
     def add(self, consumer: Consumer, target: Target) -> None:
         """Put a consumer where it connects to."""
+        service = self.stack.services.get(consumer.service.partition("/")[0])
+        if service is not None and service.entry.profiles:
+            consumer = replace(consumer, profiles=service.entry.profiles)
         if target.pooler:
             self.behind.setdefault(target.pooler, []).append(consumer)
         elif target.server is not None:
@@ -176,9 +204,8 @@ class Linker:
             servers = {id(server): server for server in self.ends.servers.values()}
             for server in servers.values():
                 server.consumers.append(
-                    Consumer(consumer.service, consumer.kind, consumer.replicas, consumer.processes,
-                             unknown("pool", target.reason), consumer.span)
-                )  # fmt: skip
+                    replace(consumer, pool=unknown("pool", target.reason), highest=None)
+                )
 
     def service(self, service: Service, files: Mapping[str, php.PhpFile]) -> None:
         """Whatever one service runs that connects."""
@@ -252,6 +279,7 @@ class Linker:
             pool.server = target.server
             targets.append(target)
             self.project.pools.append(pool)
+            self.stack.pools.setdefault(service.name, []).append(pool)
         if not count:
             return True
         for target in dict.fromkeys((id(target.server), target.pooler, target.elsewhere) for target in targets):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown, written
-from ..formats import rust
+from ..formats import needles
 from ..value import Literal
 from .client import Pool
 from .images import image_name
@@ -16,9 +16,8 @@ from .project import Project, Service, Stack, Tree
 from .resolve import Environment, resolve
 from .stack import below
 
-# Builders, and whatever a pool's size is followed to; anything else cannot change what the pools are.
-_WORTH = (*rust.NEEDLES, b"env::var", b"dotenv", b"env =", b"env=")
-
+if TYPE_CHECKING:
+    from ..formats import rust
 
 @dataclass(slots=True)
 class CrateSources:
@@ -34,6 +33,7 @@ class CrateSources:
 def find_crates(tree: Tree) -> list[CrateSources]:
     """Every package of the tree that may build a pool; sources without a Cargo.toml belong to the folder above ``src``."""
     manifests = {posixpath.dirname(path) for path in tree.paths("cargo") if path.endswith("Cargo.toml")}
+    worth = needles("rust")
     crates: dict[str, CrateSources] = {}
     for path in tree.paths("rust"):
         folder = posixpath.dirname(path)
@@ -48,7 +48,7 @@ def find_crates(tree: Tree) -> list[CrateSources]:
         crate.paths.append(path)
         if not crate.holds_pool:
             data = tree.data(path)
-            crate.holds_pool = any(needle in data for needle in rust.NEEDLES)
+            crate.holds_pool = any(needle in data for needle in worth)
     return [crate for crate in crates.values() if crate.holds_pool]
 
 
@@ -67,6 +67,8 @@ def _package(manifest: bytes) -> str:
 def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
     """The crate as read, once."""
     if crate.crate is None:
+        from ..formats import rust
+
         sources = [source for path in crate.paths if (source := tree.read(path)) is not None]
         project.read_files.update(source.path for source in sources)
         crate.crate = rust.read_crate(sources)

@@ -66,6 +66,7 @@ class Stack:
     project: compose.ComposeProject | None
     services: dict[str, Service] = field(default_factory=dict)
     servers: list[Server] = field(default_factory=list)
+    pools: dict[str, list[Pool]] = field(default_factory=dict)  # by service
     outer: Environment = field(default_factory=Environment)  # what ${…} in the compose file sees
 
 

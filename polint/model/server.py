@@ -36,6 +36,7 @@ class Consumer:
     span: Span
     highest: Fact[int] | None = None  # the pool at most, when `pool` is only the least
     through: str | None = None
+    profiles: tuple[str, ...] = ()  # it runs only when one of these is enabled
     inferred: str = ""  # how the client was linked to the server, when no file says it outright
 
     @property
@@ -89,6 +90,7 @@ class Server(Section):
         self.service = service
         self.has_application = has_application
         self.consumers: list[Consumer] = []
+        self.profile = ""  # the one profile whose services are counted, "" for none
         self._mentioned = mentioned
 
     max_connections = setting("max_connections", int, _integer, 100, "PostgreSQL", "connections the server allows, of every kind")

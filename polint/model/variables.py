@@ -86,7 +86,7 @@ def build_variables(
         services = owners[place]
         variable.services = tuple(service.name for service in services)
         _decide(variable, services, stack, crates, interpolated, tree, project)
-        _compare(variable, project)
+        _compare(variable, stack)
         project.variables.append(variable)
 
 
@@ -254,15 +254,13 @@ def _losers(name: str, service: Service, stack: Stack, tree: Tree, project: Proj
     return found
 
 
-def _compare(variable: Variable, project: Project) -> None:
+def _compare(variable: Variable, stack: Stack) -> None:
     """The value the code of the variable's services holds itself: a literal, or the fallback of reading this very variable."""
     setting = meaning(variable.name) if variable.purpose == "pool" else ""
     if not setting or not variable.value.is_known:
         return
-    for pool in project.pools:
-        if not any(pool.label.startswith(f"service {name} ") or pool.label == f"service {name} pool" for name in variable.services):
-            continue
-        value = _in_code(pool, setting, variable.name)
+    for pool in (pool for name in variable.services for pool in stack.pools.get(name, ())):
+        value = _in_code(pool, setting)
         if value is None:
             continue
         variable.in_code = value
@@ -274,7 +272,7 @@ def _compare(variable: Variable, project: Project) -> None:
         return
 
 
-def _in_code(pool: Pool, setting: str, name: str) -> Fact[object] | None:
+def _in_code(pool: Pool, setting: str) -> Fact[object] | None:
     fact: Fact[object] = getattr(pool, setting)
     if fact.is_known and fact.origin == "written" and not fact.via and fact.span is not None and fact.span.path.endswith(".rs"):
         return fact

@@ -15,7 +15,9 @@ from ..mask import mask
 
 FORMATS = ("text", "concise", "json")
 
-IDLE = "nothing about connections in it"  # reason of a source file that was looked at and put away
+# reasons of a file that could be read but has nothing to do with the project's connections
+IDLE = "nothing about connections in it"
+UNASKED = "nothing refers to it"
 
 
 @dataclass(frozen=True, slots=True)

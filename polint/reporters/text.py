@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ..diagnostic import SEVERITIES, Diagnostic, Note
 from ..source import Source, Span
-from . import IDLE, Report, Style, clean, fixable, plural
+from . import IDLE, UNASKED, Report, Style, clean, fixable, plural
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "gutter": "34", "bold": "1", "dim": "2"}
 _TAB = 4
@@ -205,7 +205,7 @@ def _files_line(result: Report, style: Style) -> str:
     unreadable = sum(file.status == "unreadable" for file in result.files)
     if unreadable:
         line += f"; unreadable: {unreadable}"
-    skipped = Counter(file.reason or "" for file in result.files if file.status == "skipped" and file.reason != IDLE)
+    skipped = Counter(file.reason or "" for file in result.files if file.status == "skipped" and file.reason not in (IDLE, UNASKED))
     if skipped:
         reasons = ", ".join(f"{count} {_safe(reason, style)}" for reason, count in sorted(skipped.items()))
         line += f"; skipped {sum(skipped.values())}: {reasons}"

@@ -1,0 +1,395 @@
+"""How files hang together: small stacks, and what the model makes of them."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from polint import budget, config, discover, lint
+from polint.model.project import Project
+
+MAIN = "let pool = PgPoolOptions::new().max_connections(10).connect(&url).await?;\n"
+DATABASE = """<?php
+return [
+    'default' => env('DB_CONNECTION', 'pgsql'),
+    'connections' => [
+        'pgsql' => ['driver' => 'pgsql', 'host' => env('DB_HOST', '127.0.0.1')],
+        'mysql' => ['driver' => 'mysql', 'host' => env('DB_HOST', '127.0.0.1')],
+    ],
+];
+"""
+
+
+def project(toml: str = "", **files: str) -> Project:
+    return of({name.replace("__", "/").replace("_yaml", ".yaml").replace("_rs", ".rs"): text for name, text in files.items()}, toml)
+
+
+def of(files: dict[str, str], toml: str = "") -> Project:
+    from polint.source import Source
+
+    texts = {path: textwrap.dedent(text).encode() for path, text in files.items()}
+    settings = config.parse(Source("polint.toml", textwrap.dedent(toml))) if toml else config.Config()
+    return lint.project_of(discover.Files("", (), texts), settings)
+
+
+def summary(files: dict[str, str], toml: str = "") -> list[str]:
+    return [budget.summary(server) for server in budget.servers(of(files, toml))]
+
+
+API = """
+services:
+  api:
+    build: ./api
+    environment: {DATABASE_URL: "postgres://app@db:5432/app"}
+    %s
+  db:
+    image: postgres:16
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("deploy: {replicas: 3}", "db: 30 of 97 connections (31 %)"),
+        ("scale: 4", "db: 40 of 97 connections (41 %)"),
+        ("restart: always", "db: 10 of 97 connections (10 %)"),
+        ("deploy: {mode: global}", "db: 97 usable connections, for an unknown number of clients: api"),
+        ("deploy: {replicas: '${N:-2}'}", "db: 20 of 97 connections (21 %)"),
+        ("deploy: {replicas: '${N}'}", "db: 97 usable connections, for an unknown number of clients: api"),
+        ("profiles: [debug]", "db: 10 of 97 connections (10 %)"),
+    ],
+)
+def test_replicas(key: str, expected: str) -> None:
+    assert summary({"compose.yaml": API % key, "api/src/main.rs": MAIN}) == [expected]
+
+
+def test_polint_toml_beats_the_files() -> None:
+    files = {"compose.yaml": API % "scale: 4", "api/src/main.rs": MAIN}
+    assert summary(files, "[services.api]\nreplicas = 6\n") == ["db: 60 of 97 connections (62 %)"]
+    assert summary(files, "[services.api]\npool = 5\n") == ["db: 20 of 97 connections (21 %)"]
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("command: postgres -c max_connections=200", 197),
+        ("command: ['-c', 'max_connections=200']", 197),
+        ("command: postgres -cmax_connections=200 --superuser-reserved-connections=10", 190),
+        ("command: postgres -N 50", 47),
+        ("command: ['postgres', '-c', 'max_connections=${LIMIT:-150}']", 147),
+        ("command: postgres -c max_connections=300 -c reserved_connections=7", 290),
+        ("environment: {POSTGRES_INITDB_ARGS: '-c max_connections=250'}", 247),
+        ("environment: {POSTGRES_MAX_CONNECTIONS: 500}", 97),
+    ],
+)
+def test_where_max_connections_comes_from(server: str, expected: int) -> None:
+    text = f"services:\n  db:\n    image: postgres:16\n    {server}\n"
+    (found,) = of({"compose.yaml": text}).servers
+    assert found.usable_connections.value == expected
+
+
+def test_bitnami_reads_its_variable() -> None:
+    text = "services:\n  db:\n    image: bitnami/postgresql:16\n    environment: {POSTGRESQL_MAX_CONNECTIONS: 500}\n"
+    (found,) = of({"compose.yaml": text}).servers
+    assert found.max_connections.value == 500
+    assert str(found.max_connections.span) == "compose.yaml:4:47"
+
+
+@pytest.mark.parametrize(
+    ("image", "is_server"),
+    [
+        ("postgres:16-alpine", True),
+        ("docker.io/library/postgres", True),
+        ("postgis/postgis:15-3.4", True),
+        ("pgvector/pgvector:pg17", True),
+        ("registry.example.test/team/postgres:15", True),
+        ("postgrest/postgrest", False),
+        ("quay.io/prometheuscommunity/postgres-exporter", False),
+        ("prodrigestivill/postgres-backup-local", False),
+        ("redis:7", False),
+    ],
+)
+def test_which_images_are_servers(image: str, is_server: bool) -> None:
+    assert bool(of({"compose.yaml": f"services:\n  x:\n    image: {image}\n"}).servers) is is_server
+
+
+def test_a_mounted_conf_counts_only_when_it_is_read() -> None:
+    compose = """
+    services:
+      db:
+        image: postgres:16
+        {command}
+        volumes: ["./pg.conf:/etc/postgresql/postgresql.conf:ro"]
+    """
+    conf = {"pg.conf": "max_connections = 500\n"}
+    read = "command: postgres -c config_file=/etc/postgresql/postgresql.conf"
+    assert summary({"compose.yaml": compose.format(command=read), **conf}) == ["db: 0 of 497 connections (0 %)"]
+    assert summary({"compose.yaml": compose.format(command=""), **conf})[0] == "db: 0 of 97 connections (0 %)"
+
+
+def test_conf_includes_and_the_last_one_wins() -> None:
+    compose = """
+    services:
+      db:
+        image: postgres:16
+        command: postgres -c config_file=/etc/pg/postgresql.conf -c superuser_reserved_connections=5
+        volumes: ["./pg:/etc/pg:ro"]
+    """
+    found = of(
+        {
+            "compose.yaml": compose,
+            "pg/postgresql.conf": "max_connections = 50\ninclude_dir 'conf.d'\ninclude_if_exists 'none.conf'\n",
+            "pg/conf.d/10-postgres.conf": "max_connections = 60\n",
+            "pg/conf.d/20-postgres.conf": "max_connections = 70\nsuperuser_reserved_connections = 9\n",
+        }
+    )
+    (server,) = found.servers
+    assert (server.max_connections.value, str(server.max_connections.span)) == (70, "pg/conf.d/20-postgres.conf:1:19")
+    assert server.superuser_reserved_connections.value == 5
+    beaten = [(one.setting, str(one.span), one.winner_place) for one in found.duplicates]
+    assert beaten == [
+        ("max_connections", "pg/postgresql.conf:1:19", "pg/conf.d/10-postgres.conf:1"),
+        ("max_connections", "pg/conf.d/10-postgres.conf:1:19", "pg/conf.d/20-postgres.conf:1"),
+        ("superuser_reserved_connections", "pg/conf.d/20-postgres.conf:2:34", "compose.yaml:5"),
+    ]
+
+
+def test_a_conf_that_is_not_here_leaves_everything_unknown() -> None:
+    text = "services:\n  db:\n    image: postgres:16\n    command: postgres -c config_file=/etc/pg.conf -c max_connections=40\n"
+    (server,) = of({"compose.yaml": text}).servers
+    assert server.max_connections.value == 40
+    assert server.superuser_reserved_connections.reason == "its config_file /etc/pg.conf is not in the repository"
+
+
+LARAVEL = """
+services:
+  web:
+    image: php:8.3-fpm
+    environment: {DB_HOST: db, %s}
+    volumes: ["./app:/app", "./zz.conf:/usr/local/etc/php-fpm.d/%s"]
+  db:
+    image: postgres:16
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "conf", "children"),
+    [
+        ("zz.conf", "[www]\npm.max_children = 20\n", 20),
+        ("zz-more.conf", "[www]\npm.max_children = 20\n", 20),
+        ("app.conf", "[www]\npm.max_children = 20\n", 5),  # the image's www.conf is read after it
+        ("www.conf", "[www]\npm = static\npm.max_children = 7\n", 7),
+        ("zz.conf", "[www]\npm.max_children = ${CHILDREN}\n", None),
+        ("docs.conf", "pm.max_children = 9\n", 5),
+    ],
+)
+def test_fpm_files_lie_over_those_of_the_image(name: str, conf: str, children: int | None) -> None:
+    found = of({"compose.yaml": LARAVEL % ("X: 1", name), "zz.conf": conf, "app/config/database.php": DATABASE})
+    (fpm,) = found.fpms
+    assert (fpm.max_children.value if fpm.max_children.is_known else None) == children
+    expected = "97 usable connections, for an unknown number of clients: web"
+    if children is not None:
+        expected = f"{children} of 97 connections ({100 * children / 97:.0f} %)"
+    assert [budget.summary(server) for server in found.servers] == [f"db: {expected}"]
+
+
+def test_a_second_fpm_pool_adds_up() -> None:
+    conf = "[www]\npm.max_children = 20\n[admin]\nlisten = 9001\npm = static\npm.max_children = 4\n"
+    files = {"compose.yaml": LARAVEL % ("X: 1", "zz.conf"), "zz.conf": conf, "app/config/database.php": DATABASE}
+    assert summary(files) == ["db: 24 of 97 connections (25 %)"]
+
+
+def test_a_service_on_mysql_is_no_client() -> None:
+    files = {"compose.yaml": LARAVEL % ("DB_CONNECTION: mysql", "zz.conf"), "zz.conf": "[www]\n", "app/config/database.php": DATABASE}
+    assert summary(files) == ["db: 0 of 97 connections (0 %)"]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("php artisan queue:work --max-time=3600", "db: 2 of 97 connections (2 %)"),
+        ("php artisan octane:start --workers=8 --task-workers=2", "db: 20 of 97 connections (21 %)"),
+        ("php artisan octane:start", "db: 97 usable connections, for an unknown number of clients: worker"),
+        ("php artisan horizon", "db: 24 of 97 connections (25 %)"),
+    ],
+)
+def test_laravel_processes(command: str, expected: str) -> None:
+    compose = f"""
+    services:
+      worker:
+        image: php:8.3-cli
+        command: {command}
+        environment: {{DB_HOST: db}}
+        volumes: ["./app:/app"]
+        deploy: {{replicas: 2}}
+      db:
+        image: postgres:16
+    """
+    horizon = """<?php
+    return [
+        'defaults' => ['one' => ['maxProcesses' => 1], 'two' => ['maxProcesses' => 2]],
+        'environments' => [
+            'production' => ['one' => ['maxProcesses' => 10], 'two' => []],
+            'local' => ['one' => ['maxProcesses' => 3]],
+        ],
+    ];
+    """
+    files = {"compose.yaml": compose, "app/config/database.php": DATABASE, "app/config/horizon.php": horizon}
+    assert summary(files) == [expected]
+
+
+def test_a_read_write_split_doubles() -> None:
+    php = DATABASE.replace("'host' => env('DB_HOST', '127.0.0.1')", "'read' => ['host' => 'db'], 'write' => ['host' => 'db']", 1)
+    files = {"compose.yaml": LARAVEL % ("X: 1", "zz.conf"), "zz.conf": "[www]\npm.max_children = 20\n", "app/config/database.php": php}
+    assert summary(files) == ["db: 40 of 97 connections (41 %)"]
+
+
+def test_values_flow_as_in_reality() -> None:
+    compose = """
+    services:
+      api:
+        build: ./api
+        env_file: api.env
+        environment:
+          POOL_SIZE: ${SIZE:-7}
+      db:
+        image: postgres:16
+    """
+    main = 'let size = std::env::var("POOL_SIZE").ok().and_then(|v| v.parse().ok()).unwrap_or(3);\n' + MAIN.replace("(10)", "(size)")
+    main = "async fn main() {\n" + main + "}\n"
+    base = {"compose.yaml": compose, "api.env": "POOL_SIZE=9\nDATABASE_URL=postgres://app@db/app\n", "api/src/main.rs": main}
+
+    def pool(files: dict[str, str]) -> tuple[int, str, list[str]]:
+        (found,) = of(files).pools
+        fact = found.max_connections
+        return fact.value, str(fact.span), [str(span) for span in fact.via]
+
+    assert pool(base) == (7, "compose.yaml:7:26", ["api/src/main.rs:2:26"])
+    assert pool({**base, ".env": "SIZE=12\n"}) == (12, ".env:1:6", ["compose.yaml:7:18", "api/src/main.rs:2:26"])
+    without = {**base, "compose.yaml": compose.replace("POOL_SIZE: ${SIZE:-7}", "OTHER: 1")}
+    assert pool(without) == (9, "api.env:1:11", ["api/src/main.rs:2:26"])
+    assert pool({**without, "api.env": "DATABASE_URL=postgres://app@db/app\n"}) == (3, "api/src/main.rs:2:83", [])
+
+
+def test_an_env_file_that_is_not_here_leaves_variables_unknown() -> None:
+    main = 'async fn main() {\nlet n = std::env::var("N").ok().and_then(|v| v.parse().ok()).unwrap_or(3);\n' + MAIN.replace("(10)", "(n)") + "}\n"
+    compose = "services:\n  api: {build: ./api, env_file: .env}\n  db: {image: postgres:16}\n"
+    (pool,) = of({"compose.yaml": compose, "api/src/main.rs": main}).pools
+    assert pool.max_connections.reason == "N may be set elsewhere: .env is not in the repository"
+
+
+def test_unknown_clients_are_never_taken_for_none() -> None:
+    compose = """
+    services:
+      search:
+        image: example.test/search:1
+        environment: {PGHOST: db}
+      reports:
+        build: ./reports
+        depends_on: [db]
+      cache:
+        image: redis:7
+        depends_on: [db]
+      db:
+        image: postgres:16
+    """
+    (server,) = of({"compose.yaml": compose}).servers
+    assert [(one.service, one.at_most.is_known) for one in server.consumers] == [("search", False), ("reports", False)]
+    assert budget.steady(server).verdict == "unknown"
+
+
+def test_two_services_on_one_crate_each_count() -> None:
+    compose = """
+    services:
+      one: &api
+        image: app
+        network_mode: host
+        environment: [DATABASE_URL=postgres://app@localhost/app]
+      two:
+        <<: *api
+      db:
+        image: postgres:16
+        network_mode: host
+    """
+    files = {"compose.yaml": compose, "Cargo.toml": '[package]\nname = "app"\n', "src/main.rs": MAIN}
+    assert summary(files) == ["db: 20 of 97 connections (21 %)"]
+
+
+def test_a_crate_outside_compose_runs_once() -> None:
+    files = {
+        "compose.yaml": "services:\n  db:\n    image: postgres:16\n    ports: ['5432:5432']\n",
+        "Cargo.toml": '[package]\nname = "app"\n',
+        "src/main.rs": MAIN,
+    }
+    assert summary(files) == ["db: 10 of 97 connections (10 %)"]
+
+
+def test_pools_of_alternative_functions_leave_a_range() -> None:
+    main = "fn a() { " + MAIN + "}\nfn b() { " + MAIN.replace("10", "4") + "}\n"
+    assert summary({"compose.yaml": API % "scale: 1", "api/src/main.rs": main}) == ["db: 10 to 14 of 97 connections (10 %)"]
+
+
+def test_override_files_and_variants() -> None:
+    base = API % "scale: 1"
+    files = {"docker-compose.yml": base, "api/src/main.rs": MAIN}
+    override = "services:\n  api:\n    deploy: {replicas: 5}\n"
+    assert summary({**files, "docker-compose.override.yml": override.replace("deploy: {replicas: 5}", "scale: 5")}) == [
+        "db: 50 of 97 connections (52 %)"
+    ]
+    other = "services:\n  api:\n    scale: 9\n"
+    assert summary({**files, "docker-compose.prod.yml": other}) == ["db: 10 of 97 connections (10 %)", "db: 90 of 97 connections (93 %)"]
+
+
+def test_profiles_that_are_alternatives_are_not_added_up() -> None:
+    compose = """
+    services:
+      small:
+        build: ./api
+        profiles: [small]
+        environment: &env {DATABASE_URL: "postgres://app@db/app"}
+      large:
+        build: ./api
+        profiles: [large]
+        scale: 3
+        environment: *env
+      db:
+        image: postgres:16
+    """
+    assert summary({"compose.yaml": compose, "api/src/main.rs": MAIN}) == ["db: 30 of 97 connections (31 %)"]
+
+
+def test_without_compose_the_root_is_one_stack() -> None:
+    files = {"postgresql.conf": "max_connections = 20\n", "app/src/main.rs": MAIN}
+    assert summary(files) == ["postgresql: 10 of 17 connections (59 %)"]
+
+
+def test_a_pool_behind_pgbouncer_is_not_counted_at_the_server() -> None:
+    compose = """
+    services:
+      api:
+        build: ./api
+        environment: {DATABASE_URL: "postgres://app@pooler:6432/app"}
+      pooler:
+        image: edoburu/pgbouncer:1.23.1
+        environment: {DB_HOST: db}
+      db:
+        image: postgres:16
+    """
+    (server,) = of({"compose.yaml": compose, "api/src/main.rs": MAIN}).servers
+    assert [(one.service, one.at_least.is_known) for one in server.consumers] == [("pooler", False)]
+
+
+def test_the_budget_as_json_and_text() -> None:
+    import json
+
+    found = of({"compose.yaml": API % "scale: 2", "api/src/main.rs": MAIN})
+    text = budget.as_text(budget.servers(found))
+    assert "  api      sqlx         2          1    10           20\n" in text
+    assert "  steady: 20 of 97 (21 %): fits\n" in text
+    assert "  api: max_connections = 10  api/src/main.rs:1:49" in text
+    report = json.loads(budget.as_json(budget.servers(found)))
+    assert report["servers"][0]["scenarios"] == [
+        {"name": "steady", "verdict": "fits", "demand": {"at_least": 20, "at_most": 20}, "utilisation": 0.206}
+    ]
+    assert report["servers"][0]["consumers"][0]["origin"][0] == {"fact": "replicas", "value": 2, "path": "compose.yaml", "line": 6}
