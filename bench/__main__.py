@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "iss-tracker"
 NOISE = {
     "rs": "/// Adds one row.\npub fn row_{n}(items: &[u64]) -> u64 {{\n    items.iter().filter(|x| **x > {n}).sum()\n}}\n" * 12,
-    "php": "<?php\nfinal class Row{n}\n{{\n    public function sum(array $rows): int\n    {{\n        return array_sum($rows) + {n};\n    }}\n}}\n",
+    "php": "<?php\nfinal class Row{n}\n{{\n    public function sum(array $rows): int {{ return array_sum($rows) + {n}; }}\n}}\n",
     "md": "# Notes {n}\n\nA row of the report waits for its lock.\n" * 20,
     "yaml": "kind: ConfigMap\nmetadata:\n  name: row-{n}\ndata:\n  limit: '{n}'\n" * 6,
     "js": "export const row{n} = (rows) => rows.filter((row) => row.id > {n});\n" * 30,

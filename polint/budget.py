@@ -113,7 +113,9 @@ def as_text(found: Sequence[Server]) -> str:
         widths = [max(len(row[column]) for row in rows) for column in range(6)]
         lines = [head, ""]
         for row in rows:
-            cells = [cell.ljust(width) if column < 2 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))]
+            cells = [
+                cell.ljust(width) if column < 2 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
             lines.append("  " + "  ".join(cells).rstrip())
         if not server.consumers:
             lines = [head, "", "  no client found"]
@@ -140,8 +142,10 @@ def _details(consumer: Consumer) -> Iterable[str]:
                 place = f"  {leaf.span}" if leaf.span is not None else ""
                 yield f"  {consumer.service}: {label} unknown: {leaf.reason}{place}"
     if consumer.inferred:
-        yield f"  {consumer.service}: linked by {consumer.inferred}" if consumer.inferred.startswith("depends_on") else (
-            f"  {consumer.service}: {consumer.inferred}"
+        yield (
+            f"  {consumer.service}: linked by {consumer.inferred}"
+            if consumer.inferred.startswith("depends_on")
+            else (f"  {consumer.service}: {consumer.inferred}")
         )
 
 

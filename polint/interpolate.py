@@ -8,10 +8,10 @@ the brace that closes it, counting every ``{``, and never past the line.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .patterns import lazy
 from .source import Span
 from .value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 from .yamltext import Place
@@ -186,7 +186,7 @@ class Words(NamedTuple):
     refused: bool = False
 
 
-_ORDINARY = re.compile(r"""[^ \t\r\n"'`\\;&|<>()]+""")
+_ORDINARY = lazy(r"""[^ \t\r\n"'`\\;&|<>()]+""")
 _SPLIT = "words inside ${…} are only split once it is filled in"
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credential|salt|\bpw\b", re.IGNORECASE)
+from .patterns import lazy
+
+_WORD = lazy(r"pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credential|salt|\bpw\b", re.IGNORECASE)
 # last parts of names that speak about a secret without holding one
 _ABOUT = frozenset(
     "file path dir ttl lifetime timeout expiry expires expiration length type method encryption algorithm policy max min required "
@@ -19,11 +21,11 @@ _KEY_OWNERS = frozenset("api app access secret private auth encryption master li
 _WHOLE = frozenset(("pass", "pwd", "pw", "salt"))
 _BEGINNINGS = ("secret", "token", "credential", "passwd", "passphrase", "passcode")
 _ENDINGS = ("secret", "token", "apikey", "passwd")
-_REFERENCE = re.compile(r"\$\{\w+:?\?[^{}]*\}|\$\{?\w+\}?|\{\{[^{}]*\}\}|\{[\w.]*\}|%\w?|<[\w .-]+>|\*+|\$\(\w+\)")
-_WITH_DEFAULT = re.compile(r"(\$\{\w+:?[-=+])(.*)(\})", re.DOTALL)
+_REFERENCE = lazy(r"\$\{\w+:?\?[^{}]*\}|\$\{?\w+\}?|\{\{[^{}]*\}\}|\{[\w.]*\}|%\w?|<[\w .-]+>|\*+|\$\(\w+\)")
+_WITH_DEFAULT = lazy(r"(\$\{\w+:?[-=+])(.*)(\})", re.DOTALL)
 _DATABASES = ("postgres", "pgsql", "mysql", "mariadb", "mongodb", "redis", "rediss", "amqp", "amqps", "sqlserver", "cockroach")
-_TOKEN = re.compile(r"[^\s\"'`<>]*+")
-_TYPE = re.compile(r"[\w<>&:' ]{0,40}=")
+_TOKEN = lazy(r"[^\s\"'`<>]*+")
+_TYPE = lazy(r"[\w<>&:' ]{0,40}=")
 _NAME_LIMIT = 80
 _PREFIX_LIMIT = 120
 _REACH = 160  # how far behind a name in code its quoted value may stand

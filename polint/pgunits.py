@@ -13,14 +13,15 @@ import math
 import re
 from collections.abc import Sequence
 
+from .patterns import lazy
 from .units import Bytes, Seconds
 
 _SPACE = " \t\n\v\f\r"
 # strtol with base 0, then strtod when a point or an exponent follows; 0x and 0x.8 are left to the unit check as in C
-_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_HEXADECIMAL = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?")
-_WORDS = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+_INTEGER = lazy(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_DECIMAL = lazy(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_HEXADECIMAL = lazy(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?")
+_WORDS = lazy(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 _INT_MAX = 0x7FFFFFFF
 _LONG_MAX = (1 << 63) - 1
 
@@ -59,9 +60,9 @@ def read_real(text: str) -> float:
     """The value of a floating-point setting without a unit."""
     number, end = _float(text, _skip(text, 0))
     if end < 0 or math.isnan(number) or (math.isinf(number) and "inf" not in text.lower()):
-        raise ValueError(f"PostgreSQL reads no number in {text!r}")
+        raise ValueError(f"PostgreSQL reads no number in {_shown(text)}")
     if _skip(text, end) < len(text):
-        raise ValueError(f"PostgreSQL refuses {text!r}: this setting takes no unit")
+        raise ValueError(f"PostgreSQL refuses {_shown(text)}: this setting takes no unit")
     return number
 
 
@@ -73,7 +74,7 @@ def read_boolean(text: str) -> bool:
     for name, value, shortest in _BOOLEANS:
         if len(word) >= shortest and name.startswith(word):
             return value
-    raise ValueError(f"PostgreSQL reads no boolean in {text!r}")
+    raise ValueError(f"PostgreSQL reads no boolean in {_shown(text)}")
 
 
 def read_enum(text: str, options: Sequence[str]) -> str:
@@ -82,7 +83,11 @@ def read_enum(text: str, options: Sequence[str]) -> str:
     for option in options:
         if option.lower() == word:
             return option
-    raise ValueError(f"PostgreSQL takes {', '.join(options)} here, not {text!r}")
+    raise ValueError(f"PostgreSQL takes {', '.join(options)} here, not {_shown(text)}")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def _skip(text: str, at: int) -> int:
@@ -129,7 +134,7 @@ def _whole(text: str, units: tuple[tuple[str, float], ...], hint: str) -> int:
     elif end >= 0:
         number = float(whole)
     if end < 0 or math.isnan(number):
-        raise ValueError(f"PostgreSQL reads no number in {text!r}")
+        raise ValueError(f"PostgreSQL reads no number in {_shown(text)}")
     unit_at = _skip(text, end)
     if unit_at < len(text):
         unit = text[unit_at:].rstrip(_SPACE)
@@ -141,10 +146,10 @@ def _whole(text: str, units: tuple[tuple[str, float], ...], hint: str) -> int:
                     number = round(number / smaller) * smaller if abs(number / smaller) < 1e300 else number
                 break
         else:
-            raise ValueError(f"PostgreSQL refuses {text!r}: {hint}")
+            raise ValueError(f"PostgreSQL refuses {_shown(text)}: {hint}")
     if not -_INT_MAX - 1 <= number <= _INT_MAX + 0.5:
-        raise ValueError(f"{text!r} is beyond PostgreSQL's integers")
+        raise ValueError(f"{_shown(text)} is beyond PostgreSQL's integers")
     rounded = round(number)
     if not -_INT_MAX - 1 <= rounded <= _INT_MAX:
-        raise ValueError(f"{text!r} is beyond PostgreSQL's integers")
+        raise ValueError(f"{_shown(text)} is beyond PostgreSQL's integers")
     return rounded

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from .patterns import lazy
+
 REASON = "filled in by a template"
-_FILLED = re.compile(
+_FILLED = lazy(
     r"\{\{[^\n{}]*\}\}|\{!![^\n!]*!!\}|<%=[^\n%]*%>|<\?(?:php|=)|@[A-Z_][A-Z0-9_]+@|(?<![%\w])%[A-Za-z_][A-Za-z0-9_]{2,}%(?![%\w])"
 )
 _FILLS = ("{{", "{!!", "<%=", "<?", "@", "%")
-_CONTROL = re.compile(
+_CONTROL = lazy(
     r"\{%|\{\{-?[ \t]*(?:#|/|if\b|else\b|end\b|range\b|with\b|define\b|block\b)|<%(?!=)[^\n%]*%>|<\?php"
     r"|^[ \t]*@(?:if|elseif|else|endif|unless|endunless|isset|endisset|foreach|endforeach|for|endfor|php|endphp)\b",
     re.MULTILINE,
@@ -38,15 +40,26 @@ def controlled(text: str, comments: Iterable[str] = ("#",)) -> tuple[int, int] |
 
     ERB marks in comment lines do not count: PostgreSQL's own sample file has some that only look like it.
     """
-    if not any(mark in text for mark in _CONTROLS):
-        return None
     prefixes = tuple(comments)
     first = last = -1
-    for found in _CONTROL.finditer(text):
-        if found[0].startswith("<%"):
-            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-            if line.lstrip().startswith(prefixes):
+    for start, end in _lines(text):
+        comment = text[start:end].lstrip().startswith(prefixes)
+        for found in _CONTROL.finditer(text, start, end):
+            if comment and found[0].startswith("<%"):
                 continue
-        first = found.start() if first < 0 else first
-        last = found.end()
+            first = found.start() if first < 0 else min(first, found.start())
+            last = max(last, found.end())
     return (first, last) if first >= 0 else None
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """The lines that hold what a mark of control starts with."""
+    lines: set[tuple[int, int]] = set()
+    for mark in _CONTROLS:
+        at = text.find(mark)
+        while at >= 0:
+            end = text.find("\n", at)
+            end = len(text) if end < 0 else end
+            lines.add((text.rfind("\n", 0, at) + 1, end))
+            at = text.find(mark, end)
+    return sorted(lines)

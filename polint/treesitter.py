@@ -99,7 +99,9 @@ def parse(name: str, source: Source, data: bytes | None = None) -> Syntax:
 
 
 def find_all(data: bytes, needle: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
-    """Byte offset of each place where ``needle`` is written."""
+    """Byte offset of each place where ``needle`` is written; nowhere for an empty one."""
+    if not needle:
+        return
     stop = len(data) if end is None else end
     at = data.find(needle, start, stop)
     while at >= 0:

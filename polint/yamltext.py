@@ -107,7 +107,7 @@ def _libyaml() -> dict[str, Any]:
     from yaml import cyaml, error, events
 
     return {
-        "parser": cyaml.CParser,
+        "parser": cyaml.CParser,  # type: ignore[attr-defined]
         "error": error.YAMLError,
         **{name: getattr(events, name + "Event") for name in ("Scalar", "Alias", "MappingStart", "MappingEnd", "SequenceStart")},
         **{name: getattr(events, name + "Event") for name in ("SequenceEnd", "DocumentStart", "DocumentEnd")},

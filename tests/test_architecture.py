@@ -17,7 +17,7 @@ PACKAGE = Path(polint.__file__).parent
 # what stands lower or on its own row (formats and reporters have a stricter rule of their own).
 LAYERS = [
     {"polint"},  # the version
-    {"polint.source"},
+    {"polint.source", "polint.patterns"},
     {"polint.units", "polint.value", "polint.treesitter", "polint.gitignore", "polint.mask"},
     {"polint.fact", "polint.diagnostic", "polint.yamltext", "polint.tomltext", "polint.pgunits", "polint.templating", "polint.interpolate"},
     {"polint.config", "polint.config_schema"},
@@ -124,7 +124,6 @@ def small(tmp_path: Path) -> Path:
     (tmp_path / "compose.yaml").write_text("services:\n  db:\n    image: postgres:16\n")
     (tmp_path / ".env").write_text("DB_POOL=10\n")
     (tmp_path / "postgresql.conf").write_text("max_connections = 100\n")
-    (tmp_path / ".gitignore").write_text("*.log\n")
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     return tmp_path
 
@@ -138,6 +137,13 @@ def test_a_small_lint_imports_nothing_heavy(small: Path) -> None:
     found = modules_after(["lint", "."], small)
     assert "polint.engine" in found
     assert not found & HEAVY
+
+
+def test_the_pattern_library_waits_for_a_pattern(small: Path) -> None:
+    (small / ".gitignore").write_text("# nothing\n")
+    assert "pathspec" not in modules_after(["lint", "."], small)
+    (small / ".gitignore").write_text("*.log\n")
+    assert "pathspec" in modules_after(["lint", "."], small)
 
 
 def test_pydantic_comes_with_a_configuration_only(small: Path) -> None:

@@ -93,7 +93,8 @@ def test_values(line: str, value: object, written: str) -> None:
 
 
 def test_sections_keys_and_order() -> None:
-    text = "\ufeffpid = 1\n[global]\nPID = 2\n[www]\npm.Max_Children = 5\nenv[X] = 1\nphp_admin_value[memory_limit] = 2\n[ww2] ; c\n[www]\npm = x"
+    text = "\ufeffpid = 1\n[global]\nPID = 2\n[www]\npm.Max_Children = 5\nenv[X] = 1\nphp_admin_value[memory_limit] = 2\n"
+    text += "[ww2] ; c\n[www]\npm = x"
     parsed = parse_fpm(Source.from_bytes("www.conf", text.encode()))
     assert [(entry.section, entry.key) for entry in parsed.entries] == [
         ("", "pid"),

@@ -273,7 +273,11 @@ def test_values_flow_as_in_reality() -> None:
 
 
 def test_an_env_file_that_is_not_here_leaves_variables_unknown() -> None:
-    main = 'async fn main() {\nlet n = std::env::var("N").ok().and_then(|v| v.parse().ok()).unwrap_or(3);\n' + MAIN.replace("(10)", "(n)") + "}\n"
+    main = (
+        'async fn main() {\nlet n = std::env::var("N").ok().and_then(|v| v.parse().ok()).unwrap_or(3);\n'
+        + MAIN.replace("(10)", "(n)")
+        + "}\n"
+    )
     compose = "services:\n  api: {build: ./api, env_file: .env}\n  db: {image: postgres:16}\n"
     (pool,) = of({"compose.yaml": compose, "api/src/main.rs": main}).pools
     assert pool.max_connections.reason == "N may be set elsewhere: .env is not in the repository"

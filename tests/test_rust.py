@@ -907,6 +907,7 @@ def test_dotenv(code: str, loads: bool) -> None:
         "fn f() { PgPool::connect(&format!()) } fn g() { PgPool::connect(&format!(\"{\")) }",
         "lazy_static! { PgPool::connect(((((( }",
         "#[cfg(test",
+        "fn f() { PgPoolOptions::new().max_connections(C::).connect(U) } fn (n: u32) { PgPool::connect(n) }",
         "type PgPool",
         "use sqlx::PgPool as ;",
         'fn f() { env::var("A',

@@ -80,8 +80,18 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "php",
         lambda base: base.endswith(".php"),
-        (b"new PDO", b"new \\PDO", b"PDO::connect", b"ATTR_PERSISTENT", b"pg_pconnect", b"pg_connect", b"'connections'",
-         b'"connections"', b"'environments'", b'"environments"'),  # fmt: skip
+        (
+            b"new PDO",
+            b"new \\PDO",
+            b"PDO::connect",
+            b"ATTR_PERSISTENT",
+            b"pg_pconnect",
+            b"pg_connect",
+            b"'connections'",
+            b'"connections"',
+            b"'environments'",
+            b'"environments"',
+        ),
     ),
     Format("sql", lambda base: base.endswith(".sql")),
     Format("shell", lambda base: base.endswith(".sh")),
@@ -89,7 +99,9 @@ FORMATS: tuple[Format, ...] = (
     Format("dotenv", lambda base: _stem(base, ".env", "env") if base[:1] in ".e" else base.endswith(".env")),
     Format("php-fpm", lambda base: _sample(base).endswith(".conf") and ("fpm" in base or base.startswith(("www.conf", "zz-")))),
     Format("postgresql.conf", lambda base: _sample(base).endswith(".conf") and ("postgres" in base or base == "pg.conf")),
-    Format("dockerfile", lambda base: _stem(base, "Dockerfile", "dockerfile", "Containerfile") or base.endswith((".Dockerfile", ".dockerfile"))),
+    Format(
+        "dockerfile", lambda base: _stem(base, "Dockerfile", "dockerfile", "Containerfile") or base.endswith((".Dockerfile", ".dockerfile"))
+    ),
     Format("cargo", lambda base: base in ("Cargo.toml", "Cargo.lock")),
 )
 """Every format, by name and by what its files are called; the first that matches a name is taken."""

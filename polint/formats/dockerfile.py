@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .. import templating
+from ..patterns import lazy
 from ..source import Source, Span
 from ..value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 
-_DIRECTIVE = re.compile(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(\S*)")
-_KEYWORD = re.compile(r"[ \t]*([A-Za-z]+)(?=[ \t]|$)[ \t]*")
-_FLAG = re.compile(r"--([a-z]+)(?:=(\S*))?[ \t]+")
-_HEREDOC = re.compile(r"""(?:^|(?<=[\s;|&(]))\d*<<-?(["']?)([A-Za-z_][\w.]*)\1(?=[\s;|&)>]|$)""")
-_JSON_STRING = re.compile(r'[ \t]*("(?:[^"\\]|\\.)*+")[ \t]*')
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BRACE = re.compile(r"\$\{|\}")
+_DIRECTIVE = lazy(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(\S*)")
+_KEYWORD = lazy(r"[ \t]*([A-Za-z]+)(?=[ \t]|$)[ \t]*")
+_FLAG = lazy(r"--([a-z]+)(?:=(\S*))?[ \t]+")
+_HEREDOC = lazy(r"""(?:^|(?<=[\s;|&(]))\d*<<-?(["']?)([A-Za-z_][\w.]*)\1(?=[\s;|&)>]|$)""")
+_JSON_STRING = lazy(r'[ \t]*("(?:[^"\\]|\\.)*+")[ \t]*')
+_NAME = lazy(r"[A-Za-z_][A-Za-z0-9_]*")
+_BRACE = lazy(r"\$\{|\}")
 _WANTED = frozenset(("FROM", "ARG", "ENV", "COPY", "ADD", "CMD", "ENTRYPOINT", "RUN", "WORKDIR", "STOPSIGNAL"))
 _HEREDOCS = frozenset(("RUN", "COPY", "ADD"))
 _DEEPEST = 10  # of defaults inside defaults
@@ -441,7 +442,7 @@ def _value(instruction: _Instruction, start: int, end: int) -> Value:
     text = instruction.text
     raw = text[start:end]
     whole = instruction.span(start, end)
-    if templating.fills_braces(raw, 0, len(raw)) or "{%" in raw:
+    if any(mark in raw for mark in ("{{", "{%", "<%")):  # a word may hold only the start of a mark
         return Opaque(templating.REASON, whole)
     if "$" not in raw:
         if any(character in raw for character in "\"'" + instruction.escape):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from .. import templating
+from ..patterns import lazy
 from ..source import Source, Span
 from ..value import Alternative, EnvRead, Fallback, Literal, Opaque, Value, text_of
 from . import Entry, Fault, Parsed
@@ -105,8 +106,8 @@ def _filled(found: _Found, start: int, end: int) -> None:
 
 _GO_BLANK = "\t\v\f\r \x85\xa0"
 _GO_SPACE = _GO_BLANK + "\n\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-_EXPORT = re.compile(r"export[\t\n\f\r ]+")
-_COMPOSE_ESCAPE = re.compile(r'\\(?:0([0-9]{0,3})|([abcfnrtv$"\\]))')
+_EXPORT = lazy(r"export[\t\n\f\r ]+")
+_COMPOSE_ESCAPE = lazy(r'\\(?:0([0-9]{0,3})|([abcfnrtv$"\\]))')
 _COMPOSE_ESCAPES = {
     "a": "\a",
     "b": "\b",
@@ -120,8 +121,8 @@ _COMPOSE_ESCAPES = {
     "$": "$$",
     "c": "\\c",
 }
-_REFERENCE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|(\{))")
-_BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:?[-+?]|\})")
+_REFERENCE = lazy(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|(\{))")
+_BRACED = lazy(r"([A-Za-z_][A-Za-z0-9_]*)(:?[-+?]|\})")
 
 
 class _Invalid(Exception):
@@ -339,10 +340,10 @@ def _braced(
 # --- phpdotenv: src/Parser/{Lines,EntryParser,Lexer}.php, src/Loader/Resolver.php ------------------------------------------
 
 _PHP_TRIM = " \n\r\t\0\x0b"
-_PHP_LINE = re.compile(r"\r\n|\n|\r")
-_PHP_TOKEN = re.compile(r"""[\r\n]+|[ \t\f\v]+|[\\'"#$]|[^\s\\'"#$]+|[^\\'"#$]""", re.ASCII)
-_PHP_NAME = re.compile(r"[\w.]+")
-_PHP_REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
+_PHP_LINE = lazy(r"\r\n|\n|\r")
+_PHP_TOKEN = lazy(r"""[\r\n]+|[ \t\f\v]+|[\\'"#$]|[^\s\\'"#$]+|[^\\'"#$]""", re.ASCII)
+_PHP_NAME = lazy(r"[\w.]+")
+_PHP_REFERENCE = lazy(r"\$\{([A-Za-z0-9_.]+)\}")
 _PHP_ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PHP_SPACE = " \t\n\r\v\f"
 
@@ -491,10 +492,10 @@ def _first_line(text: str, start: int, end: int) -> int:
 
 # --- dotenvy: src/{iter,parse}.rs ------------------------------------------------------------------------------------------
 
-_RUST_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_RUST_LINE = re.compile(r"""[\\"'\s]""")
-_RUST_ALNUM = re.compile(r"[^\W_]+")
-_RUST_PLAIN = re.compile(r"""[^\\"'$ \t]+""")
+_RUST_KEY = lazy(r"[A-Za-z_][A-Za-z0-9_.]*")
+_RUST_LINE = lazy(r"""[\\"'\s]""")
+_RUST_ALNUM = lazy(r"[^\W_]+")
+_RUST_PLAIN = lazy(r"""[^\\"'$ \t]+""")
 
 
 def _dotenvy(found: _Found, text: str, at: int, end: int) -> None:

@@ -13,17 +13,18 @@ from dataclasses import dataclass, field, replace
 
 from .. import templating
 from ..diagnostic import Edit, Fix
+from ..patterns import lazy
 from ..source import Source, Span
 from ..value import Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 from . import Entry, Fault, Parsed
 
-_LABEL = re.compile(r'[^=\n\r\t;&|^$~(){}!"\[\0]++')
-_WORD = re.compile(r"""(?:[^$= \t\n\r;&|^~()!"'\0]++|\$(?:\\.|[^{\0]))++""", re.DOTALL)
-_OFFSET_WORD = re.compile(r"""(?:[^$\n\r;"'\]\\]++|\\.|\$(?:\\.|[^{\0]))++""", re.DOTALL)
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUOTED_STOP = re.compile(r'["\\]|\$\{')
-_COLON = re.compile(r"[ \t]*([A-Za-z_][\w.]*)[ \t]*(:)")
-_ATOI = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
+_LABEL = lazy(r'[^=\n\r\t;&|^$~(){}!"\[\0]++')
+_WORD = lazy(r"""(?:[^$= \t\n\r;&|^~()!"'\0]++|\$(?:\\.|[^{\0]))++""", re.DOTALL)
+_OFFSET_WORD = lazy(r"""(?:[^$\n\r;"'\]\\]++|\\.|\$(?:\\.|[^{\0]))++""", re.DOTALL)
+_IDENTIFIER = lazy(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED_STOP = lazy(r'["\\]|\$\{')
+_COLON = lazy(r"[ \t]*([A-Za-z_][\w.]*)[ \t]*(:)")
+_ATOI = lazy(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 _TRUE = frozenset(("true", "on", "yes"))
 _FALSE = frozenset(("false", "off", "no", "none", "null"))
 _BLANK = " \t"
@@ -35,7 +36,7 @@ _ERROR_LEVELS = {
     "E_DEPRECATED": 8192, "E_USER_DEPRECATED": 16384,
 }  # fmt: skip
 # other constants PHP puts in place of an unquoted word; E_ALL and E_STRICT depend on the version
-_CONSTANT = re.compile(
+_CONSTANT = lazy(
     r"(?:PHP|M|LOG|E|PCRE|INI|LC|SORT|CRYPT|DATE|PREG|FILE|LOCK|STR|ENT|HTML|COUNT|CREDITS|INFO|SEEK|UPLOAD_ERR|DNS|EXTR)_[A-Z0-9_]+"
 )
 _CONSTANTS = frozenset(
@@ -397,13 +398,15 @@ class _Reader:
 
     def value(self) -> Value:
         """Read it; raises _Refused where PHP would."""
-        start = self.at
+        start, text = self.at, self.text
         if self._done():
             return Literal("", self.state.source.span(start, start))
-        found = _WORD.match(self.text, self.at, self.end)
+        found = _WORD.match(text, self.at, self.end)
         if found and (word := found[0].lower()) in _TRUE | _FALSE:
             self.at = self.last = found.end()
             self._blanks()
+            if text.startswith("'", self.at) and text.find("'", self.at + 1, self.end) < 0:
+                self._lone_quote()
             if not self._done():
                 raise _Refused(f"php-fpm reads {found[0]} as a boolean, which nothing may follow", start)
             return Literal("1" if word in _TRUE else "", self.state.source.span(start, self.last))
@@ -414,6 +417,12 @@ class _Reader:
 
     def _done(self) -> bool:
         return self.at >= self.end or self.text[self.at] in "\r;"
+
+    def _lone_quote(self) -> None:
+        """A single quote that nothing closes ends the line for PHP, without a word."""
+        span = self.state.source.span(self.at, self.stop)
+        self.faults.append(Fault("php-fpm drops all that follows this lone quote", span, fatal=False))
+        self.at = self.end
 
     def _blanks(self) -> None:
         while self.at < self.end and self.text[self.at] in _BLANK:
@@ -485,8 +494,7 @@ class _Reader:
                 if closing < 0:
                     if empty:
                         raise _Refused("php-fpm finds no closing quote on this line", at)
-                    self.faults.append(Fault("php-fpm drops all that follows this lone quote", source.span(at, self.stop), fatal=False))
-                    self.at = end
+                    self._lone_quote()
                     break
                 parts.append(Literal(text[at + 1 : closing], source.span(at, closing + 1)))
                 self.at = closing + 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..patterns import lazy
 from ..source import Source, Span
 from ..value import Computed, EnvRead, Literal, Opaque, Value
 
@@ -114,7 +115,7 @@ class PhpFile:
 
 
 # Where to look: what opens connections, reads the environment or sets constants
-_PLACES = re.compile(
+_PLACES = lazy(
     rb"\b(?:new\s+[\\\w]*(?:pdo|pgsql)\b|(?:pdo|pgsql)\s*::\s*connect\b|pg_p?connect\b|setattribute\b|define\s*\("
     rb"|(?:get)?env\s*\(|env\s*::\s*get(?:orfail)?\b)|\$_(?:ENV|SERVER)\b",
     re.IGNORECASE,

@@ -8,10 +8,11 @@ other side of ``?:`` or ``??``.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 
-_NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?)")
+from ..patterns import lazy
+
+_NUMBER = lazy(r"[ \t\n\r\v\f]*([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?)")
 
 
 def to_text(value: object) -> str:
@@ -198,10 +199,6 @@ CASTS: dict[str, Callable[..., object]] = {
 }
 
 
-def _numbers(values: tuple[object, ...]) -> list[int | float]:
-    return [to_number(value) for value in values]
-
-
 # functions that only look at their arguments
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "intval": to_int,
@@ -211,8 +208,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "trim": lambda value: to_text(value).strip(" \t\n\r\0\v"),
     "strtolower": lambda value: to_text(value).lower(),
     "strtoupper": lambda value: to_text(value).upper(),
-    "max": lambda *values: max(_numbers(values)),
-    "min": lambda *values: min(_numbers(values)),
+    "max": lambda *values: max(values, key=to_number),
+    "min": lambda *values: min(values, key=to_number),
 }
 # how many arguments they may have; more change what they do
 ARGUMENTS = dict.fromkeys(FUNCTIONS, (1, 1)) | {"max": (2, 9), "min": (2, 9)}

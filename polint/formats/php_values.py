@@ -362,9 +362,12 @@ class Reader:
             return Opaque(f"${name} is set in more than one place", span)
         if not found or not found[0][1] or found[0][0].how not in ("=", "?", "global"):
             outer = self.names.outside(name, scope)
-            start: Value = (
-                Opaque(f"${name} is not set here", span) if outer is None else self._reached(name, outer[1], outer[0], depth, span)
-            )
+            start: Value
+            if outer is not None:
+                start = self._reached(name, outer[1], outer[0], depth + 1, span)
+            else:
+                given = self.names.is_parameter(name, scope)
+                start = Opaque(f"${name} is given by the caller" if given else f"${name} is not set here", span)
             if not found:
                 return start
         else:

@@ -14,25 +14,27 @@ from typing import NamedTuple
 
 from .. import templating
 from ..diagnostic import Edit, Fix
+from ..patterns import lazy
 from ..source import Source, Span
 from ..value import Literal, Opaque, Value
 from . import Entry, Fault, Parsed
 
 # The server's lexer works on bytes and takes every byte from 0x80 up for a letter, so every non-ASCII character is one here.
-_TOKEN = re.compile(
-    r"""(?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff\-.:/]*+)
+# Letters and anything beyond ASCII, written as what they are not: sets that reach to U+10FFFF compile slowly.
+_TOKEN = lazy(
+    r"""(?P<word>[^\x00-@\[-\^`{-\x7f][^\x00-,;-@\[-\^`{-\x7f]*+)
       | (?P<real>[+-]?[0-9]*+\.[0-9]*+(?:[Ee][+-]?[0-9]+)?)
       | (?P<integer>[+-]?(?:0x[0-9a-fA-F]++|[0-9]++)[A-Za-z]*+)
       | (?P<string>'(?:[^'\\\n]++|\\[^\n]|'')*+')
       | (?P<equals>=)""",
     re.VERBOSE,
 )
-_ID = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+"
-_NAME = re.compile(rf"{_ID}(?:\.{_ID})?+")
-_QUALIFIED = re.compile(rf"{_ID}\.{_ID}")
-_OPERATOR = re.compile(r":=|=[=>]+|:")
-_VARIABLE = re.compile(r"\$(?:\{|[A-Za-z_])")
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))|''", re.DOTALL)
+_ID = r"[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*+"
+_NAME = lazy(rf"{_ID}(?:\.{_ID})?+")
+_QUALIFIED = lazy(rf"{_ID}\.{_ID}")
+_OPERATOR = lazy(r":=|=[=>]+|:")
+_VARIABLE = lazy(r"\$(?:\{|[A-Za-z_])")
+_ESCAPE = lazy(r"\\(?:([0-7]{1,3})|(.))|''", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BLANK = " \t\r"
 _ODD_BLANK = "\u00a0\u200b\u202f\ufeff"
@@ -343,9 +345,6 @@ def _comment(text: str, start: int, stop: int) -> int:
         quote = min((found for mark in "\"'" if (found := text.find(mark, at, hash_at)) >= 0), default=-1)
         if quote >= 0:
             closing = text.find(text[quote], quote + 1, stop)
-            if closing > hash_at:
-                at = closing + 1
-                continue
             if closing >= 0:
                 at = closing + 1
                 continue

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from ..patterns import lazy
 from .rust_code import COMMENTS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ENDINGS = (b"panic!", b"unreachable!", b"todo!", b"unimplemented!", b"bail!", b"anyhow::bail!", b"std::process::exit(", b"process::exit(",
             b"exit(", b"std::process::abort(")  # fmt: skip
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRINGS = lazy(r'"(?:[^"\\]|\\.)*"')
 
 
 def segments(path: str) -> list[str]:

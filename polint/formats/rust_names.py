@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..patterns import lazy
 from ..value import Opaque, Value
 from .rust_code import COMMENTS, File
 
@@ -65,7 +66,7 @@ _SCALARS = {
     "SecretString": "str",
     "Duration": "duration",
 }
-_WORDS = re.compile(r"\w+")
+_WORDS = lazy(r"\w+")
 
 
 def scalar(type_text: str) -> str:

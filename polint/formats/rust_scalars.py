@@ -9,13 +9,14 @@ import math
 import re
 from collections.abc import Callable
 
+from ..patterns import lazy
 from ..units import Seconds
 
-_UNSIGNED = re.compile(r"\+?[0-9]+", re.ASCII)
-_SIGNED = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
-_INTEGER_LITERAL = re.compile(r"(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*?)_*([iu](?:8|16|32|64|128|size)|f32|f64)?", re.ASCII)
-_FLOAT_LITERAL = re.compile(r"([0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]+)?)(f32|f64)?", re.ASCII)
+_UNSIGNED = lazy(r"\+?[0-9]+", re.ASCII)
+_SIGNED = lazy(r"[+-]?[0-9]+", re.ASCII)
+_FLOAT = lazy(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
+_INTEGER_LITERAL = lazy(r"(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*?)_*([iu](?:8|16|32|64|128|size)|f32|f64)?", re.ASCII)
+_FLOAT_LITERAL = lazy(r"([0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]+)?)(f32|f64)?", re.ASCII)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\", "'": "'", '"': '"'}
 _WIDTHS = {"8": 8, "16": 16, "32": 32, "64": 64, "128": 128, "size": 64}
 

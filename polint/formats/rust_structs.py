@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..patterns import lazy
 from ..source import Span
 from ..value import EnvRead, Fallback, Literal, Opaque, Value
 from . import rust_scalars as scalars
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "read from a configuration file at run time"
 COMMAND_LINE = "read from the command line"
-_TYPE_NAMES = re.compile(r"[A-Za-z_]\w*")
+_TYPE_NAMES = lazy(r"[A-Za-z_]\w*")
 _THROUGH = frozenset(
     (
         "clone",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact
 from ..formats import dotenv, needles
-from . import consumers, crates, fpm, postgres, stack, variables
+from . import connections, consumers, crates, fpm, postgres, stack, variables
 from .project import Problem, Project, Tree
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
     for current in project.stacks:
         linker = consumers.Linker(current, fpms[current.label], found, tree, project)
         linker.run(files)
-    consumers.build_connections(project.stacks, files, tree, project)
+    connections.build_connections(project.stacks, files, tree, project)
     for current in project.stacks:
         variables.build_variables(current, found, tree, project)
     for pool in project.fpms:
@@ -75,4 +75,3 @@ def _dotenv_problems(tree: Tree, project: Project) -> None:
             continue
         for fault in dotenv.parse(source, "compose").faults:
             project.problems.append(Problem("dotenv", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
-

@@ -5,15 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown
-from ..source import Span
-from ..value import Literal, Value
 from . import crates as rust_crates
-from . import images, read
-from .client import Connection, Fpm
+from . import images
+from .client import Fpm
+from .connections import driver, is_pgsql, supervisor
 from .crates import CrateSources
 from .fpm import runs_fpm
 from .postgres import server_image
@@ -21,134 +20,18 @@ from .project import Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 from .server import Consumer, Server
 from .stack import below, read_env
+from .targets import LOCAL, Endpoints, Target, alone, endpoints, from_environment, host_of, locate, reach
 
 if TYPE_CHECKING:
     from ..formats import php
-
-_LONG_RUNNING = ("queue:work", "queue:listen", "horizon", "octane:start", "schedule:work", "reverb:start", "pulse:work")
-_HOST_NAME = re.compile(r"(^|_)(PG|DB|POSTGRES|POSTGRESQL|DATABASE|SQL)\w*(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$|^PGHOST$|^POSTGRES$")
-_LOCAL = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "0.0.0.0")
-
-
-@dataclass(slots=True)
-class Endpoints:
-    """The names under which a stack's servers and poolers are reached."""
-
-    servers: dict[str, Server] = field(default_factory=dict)
-    poolers: dict[str, str] = field(default_factory=dict)  # host name -> service
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a client connects: a server, a pooler in between, or neither with the reason."""
-
-    server: Server | None
-    pooler: str = ""
-    reason: str = ""
-    inferred: str = ""
-    elsewhere: bool = False  # a host that is no part of the stack
-
-
-def endpoints(stack: Stack) -> Endpoints:
-    """Every host name of the stack's servers and poolers."""
-    found = Endpoints()
-    by_service = {server.service: server for server in stack.servers}
-    for service in stack.services.values():
-        entry = service.entry
-        names = [service.name, *entry.aliases]
-        container = resolve("container_name", entry.container_name, stack.outer) if entry.container_name is not None else None
-        if container is not None and container.is_known:
-            names.append(str(container.value))
-        for name in names:
-            if service.name in by_service:
-                found.servers[name] = by_service[service.name]
-            elif images.is_pgbouncer(service.base_image):
-                found.poolers[name] = service.name
-    if stack.project is None and stack.servers:
-        found.servers.update(dict.fromkeys(_LOCAL, stack.servers[0]))
-    return found
-
-
-def host_of(url: str) -> str:
-    """The host of a connection URL or a ``host=…`` string; "" when there is none."""
-    if "://" in url:
-        rest = url.partition("://")[2]
-        authority = re.split(r"[/?#]", rest, maxsplit=1)[0] if "@" not in rest else ""
-        if not authority:
-            head, _, tail = rest.rpartition("@")
-            authority = re.split(r"[/?#]", tail, maxsplit=1)[0] if head else ""
-        if not authority and "host=" in rest:
-            return re.split(r"[&\s]", rest.partition("host=")[2], maxsplit=1)[0]
-        if authority.startswith("["):
-            return authority[1:].partition("]")[0]
-        return authority.partition(",")[0].partition(":")[0]
-    match = re.search(r"(?:^|[\s;:])host\s*=\s*'?([^\s;']+)", url)
-    return match.group(1) if match else ""
-
-
-def locate(host: str, ends: Endpoints) -> Target:
-    """The server or pooler behind a host name."""
-    if host in ends.servers:
-        return Target(ends.servers[host])
-    if host in ends.poolers:
-        return Target(None, pooler=ends.poolers[host])
-    if not host:
-        return Target(None, reason="its host is not given")
-    return Target(None, reason=f"{host} is no server of this stack", elsewhere=True)
-
-
-def alone(ends: Endpoints) -> Target:
-    """The only server of a stack, when nothing says where a client connects."""
-    servers = {id(server): server for server in ends.servers.values()}
-    if len(servers) == 1 and not ends.poolers:
-        return Target(next(iter(servers.values())), inferred="the only server of the stack")
-    if not servers:
-        return Target(None, reason="the stack has no server")
-    return Target(None, reason="which server or pooler it connects to cannot be told from the files")
-
-
-def reach(service: Service, host: str, ends: Endpoints) -> Target:
-    """As ``locate``, seen from inside a service's container: what its localhost is depends on its network."""
-    if host not in _LOCAL or host in ends.servers:
-        return locate(host, ends)
-    mode = service.entry.network_mode
-    if host == "host.docker.internal" or (mode is not None and mode.span.text.strip("\"'") == "host"):
-        return alone(ends)
-    return Target(None, reason=f"{host} is the container itself")
-
-
-def from_environment(service: Service, ends: Endpoints) -> Target | None:
-    """Where the service's variables point, None when none of them names a database of the stack."""
-    elsewhere: Target | None = None
-    for name, fact in service.environment.variables.items():
-        if not fact.is_known:
-            continue
-        text = fact.value
-        if "postgres" in text and "://" in text:
-            target = reach(service, host_of(text), ends)
-        elif text in ends.servers or text in ends.poolers:
-            target = locate(text, ends)
-        elif ":" in text and text.partition(":")[0] in (*ends.servers, *ends.poolers) and text.partition(":")[2].isdigit():
-            target = locate(text.partition(":")[0], ends)
-        elif "host=" in text.lower() and host_of(text):
-            target = reach(service, host_of(text), ends)
-        elif _HOST_NAME.search(name) and text:
-            target = reach(service, text, ends)
-        else:
-            continue
-        if not target.elsewhere:
-            return target
-        elsewhere = target
-    return elsewhere
-
-
-# ------------------------------------------------------------------ one stack
 
 
 class Linker:
     """Adds the consumers of one stack to its servers."""
 
-    def __init__(self, stack: Stack, fpms: Mapping[str, Sequence[Fpm]], crates: Sequence[CrateSources], tree: Tree, project: Project) -> None:
+    def __init__(
+        self, stack: Stack, fpms: Mapping[str, Sequence[Fpm]], crates: Sequence[CrateSources], tree: Tree, project: Project
+    ) -> None:
         self.stack = stack
         self.fpms = fpms
         self.crates = crates
@@ -203,22 +86,20 @@ class Linker:
         elif not target.elsewhere:
             servers = {id(server): server for server in self.ends.servers.values()}
             for server in servers.values():
-                server.consumers.append(
-                    replace(consumer, pool=unknown("pool", target.reason), highest=None)
-                )
+                server.consumers.append(replace(consumer, pool=unknown("pool", target.reason), highest=None))
 
     def service(self, service: Service, files: Mapping[str, php.PhpFile]) -> None:
         """Whatever one service runs that connects."""
         if not self.ends.servers and not self.ends.poolers and self.stack.project is not None:
             # no server in the stack: pools are still looked at for their own rules
-            self.rust(service)
-            self.php(service, files)
+            self.rust_pools(service)
+            self.php_workers(service, files)
             return
         stated = self.stated(service)
         if stated:
             return
-        found = self.rust(service)
-        found = self.php(service, files) or found
+        found = self.rust_pools(service)
+        found = self.php_workers(service, files) or found
         if found:
             return
         self.other(service)
@@ -227,7 +108,7 @@ class Linker:
         """polint.toml says how many connections the service opens."""
         if "pool" not in service.stated:
             return False
-        self.rust(service, count=False)
+        self.rust_pools(service, count=False)
         target = self.target(service, None)
         processes = service.stated.get("processes") or default("processes", 1)
         self.add(
@@ -258,7 +139,7 @@ class Linker:
 
     # -------------------------------------------------------------- Rust
 
-    def rust(self, service: Service, *, count: bool = True) -> bool:
+    def rust_pools(self, service: Service, *, count: bool = True) -> bool:
         """The pools of the crates a service runs; True when it runs any."""
         found, ambiguous = rust_crates.crates_of(service, self.crates, self.stack, self.tree)
         if ambiguous:
@@ -267,9 +148,7 @@ class Linker:
         pools = []
         for crate in found:
             self.linked.add(crate.folder)
-            pools.extend(
-                rust_crates.build_pools(crate, service.environment, f"service {service.name}", self.tree, self.project)
-            )
+            pools.extend(rust_crates.build_pools(crate, service.environment, f"service {service.name}", self.tree, self.project))
         if not pools:
             return False
         targets = []
@@ -282,9 +161,12 @@ class Linker:
             self.stack.pools.setdefault(service.name, []).append(pool)
         if not count:
             return True
-        for target in dict.fromkeys((id(target.server), target.pooler, target.elsewhere) for target in targets):
-            group = [pair for pair, other in zip(pools, targets, strict=True) if (id(other.server), other.pooler, other.elsewhere) == target]
-            chosen = next(other for other in targets if (id(other.server), other.pooler, other.elsewhere) == target)
+        groups: dict[tuple[int, str, bool], list[int]] = {}
+        for index, target in enumerate(targets):
+            groups.setdefault((id(target.server), target.pooler, target.elsewhere), []).append(index)
+        for indexes in groups.values():
+            group = [pools[index] for index in indexes]
+            chosen = targets[indexes[0]]
             least, most = rust_crates.together(group)
             processes = service.stated.get("processes") or default("processes", 1)
             self.add(
@@ -348,7 +230,7 @@ class Linker:
         """Where a program on the host connects: a published server of the stack, by localhost or by name."""
         if url is not None and url.is_known and isinstance(url.value, str):
             host = host_of(url.value)
-            if host in _LOCAL:
+            if host in LOCAL:
                 return alone(self.ends)
             if host:
                 return locate(host, self.ends)
@@ -356,7 +238,7 @@ class Linker:
 
     # -------------------------------------------------------------- PHP
 
-    def php(self, service: Service, files: Mapping[str, php.PhpFile]) -> bool:
+    def php_workers(self, service: Service, files: Mapping[str, php.PhpFile]) -> bool:
         """The workers of a PHP service; True when it is one that may connect."""
         mine = {path: file for path, file in files.items() if any(below(path, folder) for folder in service.folders)}
         image = runs_fpm(service)
@@ -378,9 +260,7 @@ class Linker:
         if fpms:
             for fpm in fpms:
                 name = service.name if len(fpms) == 1 else f"{service.name}/{fpm.name}"
-                self.add(
-                    Consumer(name, "php-fpm", service.replicas, fpm.max_children, pool, fpm.span, inferred=target.inferred), target
-                )
+                self.add(Consumer(name, "php-fpm", service.replicas, fpm.max_children, pool, fpm.span, inferred=target.inferred), target)
             return True
         reason = "how many PHP workers it runs is not written in a file that was read"
         base = images.image_name(service.base_image)
@@ -426,18 +306,18 @@ class Linker:
             wanted = resolve("default", file.default_connection, environment) if file.default_connection is not None else None
             entries = {entry.name: entry for entry in file.connections}
             if wanted is None or not wanted.is_known:
-                candidates = [entry for entry in file.connections if _driver(entry, environment) == "pgsql"]
+                candidates = [entry for entry in file.connections if driver(entry, environment) == "pgsql"]
                 if not candidates:
                     return [], None
                 entry = candidates[0]
             else:
                 chosen = entries.get(str(wanted.value))
-                if chosen is None or _driver(chosen, environment) not in ("pgsql", ""):
+                if chosen is None or driver(chosen, environment) not in ("pgsql", ""):
                     return [], None
                 entry = chosen
             return [(entry, environment)], self.php_target(service, entry, environment)
         calls = [call for file in files.values() for call in file.calls]
-        pgsql = [call for call in calls if _is_pgsql(call, service.environment)]
+        pgsql = [call for call in calls if is_pgsql(call, service.environment)]
         if calls and not pgsql:
             return [], None
         for call in pgsql:
@@ -463,7 +343,7 @@ class Linker:
             if fact.is_known and fact.value:
                 host = host_of(str(fact.value)) if key == "url" else str(fact.value)
                 target = locate(host, self.ends)
-                if target.elsewhere and host in _LOCAL and (fact.is_default or not fact.via):
+                if target.elsewhere and host in LOCAL and (fact.is_default or not fact.via):
                     break  # the skeleton's own 127.0.0.1, which no container can mean
                 return target
         for value in (*entry.write_hosts, *entry.read_hosts):
@@ -498,7 +378,7 @@ class Linker:
             chosen = [one for one in file.supervisors if one.environment == name]
             if not chosen:
                 return unknown("processes", f"config/horizon.php has no environment {name}")
-            return derive("processes", lambda *counts: sum(counts), *(_supervisor(one, environment) for one in chosen))
+            return derive("processes", lambda *counts: sum(counts), *(supervisor(one, environment) for one in chosen))
         return unknown("processes", "its config/horizon.php is not in the repository")
 
     # -------------------------------------------------------------- poolers and the rest
@@ -507,19 +387,15 @@ class Linker:
         """A PgBouncer stands between its clients and the server; it opens what its own pools allow."""
         service = self.stack.services[name]
         target = from_environment(service, Endpoints(self.ends.servers)) or alone(Endpoints(self.ends.servers))
-        clients = ", ".join(dict.fromkeys(consumer.service for consumer in self.behind.get(name, ())))
         pool: Fact[int] = unknown("pool", "the pools of its configuration are not read")
         consumer = Consumer(
             name, "pgbouncer", service.replicas, default("processes", 1), service.stated.get("pool", pool).named("pool"), service.span
         )
         self.add(consumer, target if not target.elsewhere else alone(Endpoints(self.ends.servers)))
-        del clients
 
     def unknown(self, service: Service, kind: str, reason: str) -> Consumer:
         """A client of which the size cannot be told."""
-        return Consumer(
-            service.name, kind, service.replicas, default("processes", 1), unknown("pool", reason, None), service.span
-        )
+        return Consumer(service.name, kind, service.replicas, default("processes", 1), unknown("pool", reason, None), service.span)
 
     def other(self, service: Service) -> None:
         """A service of another kind: a client of unknown size when anything says it connects."""
@@ -533,119 +409,12 @@ class Linker:
             return
         if service.base_image and images.is_bystander(service.base_image):
             return
-        target = from_environment(service, self.ends)
-        if target is None:
+        found = from_environment(service, self.ends)
+        if found is None:
             needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
             if not needs:
                 return
-            target = locate(needs[0], self.ends)
-        if target.elsewhere:
+            found = locate(needs[0], self.ends)
+        if found.elsewhere:
             return
-        self.add(self.unknown(service, "unknown", "no pool found in its sources"), target)
-
-
-def _driver(entry: php.ConnectionEntry, environment: Environment) -> str:
-    setting = entry.settings.get("driver")
-    if setting is None:
-        return ""
-    fact = resolve("driver", setting.value, environment)
-    return str(fact.value) if fact.is_known else ""
-
-
-def _is_pgsql(call: php.PdoCall, environment: Environment) -> bool:
-    if call.function.startswith("pg_"):
-        return True
-    if call.dsn is None:
-        return False
-    fact = resolve("dsn", call.dsn, environment)
-    if fact.is_known:
-        return str(fact.value).startswith("pgsql:")
-    return _starts_with(call.dsn, "pgsql:")
-
-
-def _starts_with(value: Value, prefix: str) -> bool:
-    match value:
-        case Literal(text):
-            return str(text).startswith(prefix)
-        case _ if hasattr(value, "args") and value.args:
-            return _starts_with(value.args[0], prefix)
-        case _:
-            return value.span.text.lstrip("\"'").startswith(prefix)
-
-
-def _supervisor(one: php.Supervisor, environment: Environment) -> Fact[int]:
-    entry = one.settings.get("maxProcesses") or one.settings.get("processes")
-    count: Fact[int] = default("maxProcesses", 1, "Horizon")
-    if entry is not None:
-        found = resolve("maxProcesses", entry.value, environment)
-        if not found.is_known:
-            return found
-        try:
-            span = entry.value_span if isinstance(entry.value, Literal) else found.span
-            count = Fact("maxProcesses", found.origin, read.count(found.value), span, found.sources, found.reason, found.via)
-        except ValueError as error:
-            return unknown("maxProcesses", str(error), entry.value_span)
-    return count
-
-
-def build_connections(
-    stacks: Sequence[Stack], files: Mapping[str, php.PhpFile], tree: Tree, project: Project
-) -> None:
-    """The PDO connections to PostgreSQL, each with the services that use it."""
-    services = [service for stack in stacks for service in stack.services.values()]
-    for path, file in files.items():
-        users = [service for service in services if any(below(path, folder) for folder in service.folders)]
-        long_running = tuple(
-            dict.fromkeys(
-                service.name
-                for service in users
-                if any(word in " ".join(text for text, _ in service.command) for word in _LONG_RUNNING)
-            )
-        )
-        names = tuple(dict.fromkeys(service.name for service in users))
-        environment = users[0].environment if len(users) == 1 else Environment({}, "" if not users else "several services run it")
-        root = posixpath.dirname(posixpath.dirname(path))
-        own = read_env(posixpath.join(root, ".env"), "phpdotenv", NOTHING, tree, project) if file.connections else None
-        environment = environment.over(own or NOTHING)
-        for entry in file.connections:
-            driver = _driver(entry, environment)
-            if driver != "pgsql":
-                continue
-            raw = {key: _option(option, environment) for key, option in entry.options.items()}
-            if not entry.options_known:
-                raw = {key: unknown(key, "its options are put together at run time") for key in ("ATTR_PERSISTENT", "ATTR_TIMEOUT")} | raw
-            project.connections.append(
-                Connection(
-                    f"connection {entry.name}",
-                    entry.span,
-                    raw,
-                    name=entry.name,
-                    framework="laravel",
-                    services=names,
-                    long_running=long_running,
-                )
-            )
-        for call in file.calls:
-            if not _is_pgsql(call, environment):
-                continue
-            raw = {key: _option(option, environment) for key, option in call.options.items()}
-            if call.function == "pg_pconnect":
-                raw["ATTR_PERSISTENT"] = Fact("ATTR_PERSISTENT", "written", True, call.span)
-            if not call.options_known:
-                raw = {key: unknown(key, "its options are put together at run time") for key in ("ATTR_PERSISTENT", "ATTR_TIMEOUT")} | raw
-            if call.function.startswith("pg_"):
-                raw.setdefault("ATTR_TIMEOUT", unknown("ATTR_TIMEOUT", "libpq's own connect_timeout applies"))
-            project.connections.append(
-                Connection(
-                    f"connection in {posixpath.basename(path)}", call.span, raw, name=call.function, framework="pdo",
-                    services=names, long_running=long_running,
-                )
-            )  # fmt: skip
-
-
-def _option(option: php.SettingEntry, environment: Environment) -> Fact[Any]:
-    fact = resolve(option.key, option.value, environment)
-    if isinstance(option.value, Literal):
-        return Fact(option.key, fact.origin, fact._value, option.value_span, fact.sources, fact.reason, fact.via)
-    return fact if fact.is_known or fact.span is not None else unknown(option.key, fact.reason, option.value_span)
-
+        self.add(self.unknown(service, "unknown", "no pool found in its sources"), found)

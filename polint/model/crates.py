@@ -19,6 +19,7 @@ from .stack import below
 if TYPE_CHECKING:
     from ..formats import rust
 
+
 @dataclass(slots=True)
 class CrateSources:
     """One package: its folder, name, and the files that may say something about pools or variables."""
@@ -44,7 +45,9 @@ def find_crates(tree: Tree) -> list[CrateSources]:
             folder = head.rstrip("/") if separator else posixpath.dirname(path)
         crate = crates.get(folder)
         if crate is None:
-            crate = crates[folder] = CrateSources(folder, _package(tree.data(posixpath.join(folder, "Cargo.toml"))) or posixpath.basename(folder))
+            crate = crates[folder] = CrateSources(
+                folder, _package(tree.data(posixpath.join(folder, "Cargo.toml"))) or posixpath.basename(folder)
+            )
         crate.paths.append(path)
         if not crate.holds_pool:
             data = tree.data(path)
@@ -96,11 +99,7 @@ def crates_of(service: Service, crates: Sequence[CrateSources], stack: Stack, tr
         return found, ""
     words = " ".join(text for text, _ in service.command) + " " + service.runs
     copied = " ".join(service.mounts)
-    named = [
-        crate
-        for crate in found
-        if crate.name and any(_says(text, crate.name) for text in (words, copied, service.name))
-    ]
+    named = [crate for crate in found if crate.name and any(_says(text, crate.name) for text in (words, copied, service.name))]
     if len(named) == 1:
         used = _with_dependencies(named[0], found, tree)
         return used, ""
@@ -174,9 +173,7 @@ def build_pools(
 ) -> list[tuple[Pool, rust.PoolCall]]:
     """The pools of one crate as they are when it runs in ``environment``."""
     parsed = load(crate, tree, project)
-    closed: Fact[bool] = (
-        written("closed", True, parsed.closes[0]) if parsed.closes else derive("closed", lambda: False)
-    )
+    closed: Fact[bool] = written("closed", True, parsed.closes[0]) if parsed.closes else derive("closed", lambda: False)
     version = sqlx_version(crate, tree) if parsed.pools else unknown("sqlx version", "not needed")
     pools = []
     for index, call in enumerate(parsed.pools):
@@ -211,12 +208,9 @@ def together(pools: Sequence[tuple[Pool, rust.PoolCall]]) -> tuple[Fact[int], Fa
     by_function: dict[tuple[str, str], list[Fact[int]]] = {}
     for pool, call in pools:
         by_function.setdefault((call.span.path, call.function), []).append(pool.max_connections)
-    sums = [
-        facts[0] if len(facts) == 1 else derive("max_connections", lambda *sizes: sum(sizes), *facts) for facts in by_function.values()
-    ]
+    sums = [facts[0] if len(facts) == 1 else derive("max_connections", lambda *sizes: sum(sizes), *facts) for facts in by_function.values()]
     if len(sums) == 1:
         return sums[0], None
     known = [fact for fact in sums if fact.is_known]
     least = max(known, key=lambda fact: fact.value) if known else sums[0]
     return least, derive("max_connections", lambda *sizes: sum(sizes), *sums)
-

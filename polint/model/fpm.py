@@ -9,11 +9,11 @@ from typing import Any
 from ..fact import Fact, default
 from ..formats import Entry, ini
 from ..source import Span
-from ..value import EnvRead, Fallback, Literal
+from ..value import Literal
 from . import images, read
 from .client import Fpm
 from .project import Problem, Project, Service, Stack, Tree
-from .resolve import NOTHING, Environment, resolve
+from .resolve import Environment, resolve
 from .stack import below, file_at, files_in
 
 _DIRECTIVES = frozenset(
@@ -84,14 +84,12 @@ def add(effective: Effective, path: str, tree: Tree, project: Project, environme
         _entry(effective, entry, section, project, environment, standalone=not effective.files[:-1])
 
 
-def _entry(
-    effective: Effective, entry: Entry, section: str, project: Project, environment: Environment, *, standalone: bool
-) -> None:
+def _entry(effective: Effective, entry: Entry, section: str, project: Project, environment: Environment, *, standalone: bool) -> None:
     effective.reads.update(_names(entry))
     name = entry.key.partition("[")[0]
     if section == "global":
         if name not in _GLOBALS:
-            where = ' in [global]; it belongs into a pool such as [www]' if name in _DIRECTIVES or name in _ARRAYS else ""
+            where = " in [global]; it belongs into a pool such as [www]" if name in _DIRECTIVES or name in _ARRAYS else ""
             _refuse(project, f'php-fpm refuses the unknown entry "{entry.key}"{where}', entry.key_span)
         return
     if not section:
@@ -289,4 +287,3 @@ def validate(fpm: Fpm, project: Project, *, complete: bool) -> None:
             f"php-fpm refuses pm.start_servers = {start}: it is outside pm.min_spare_servers = {least} to pm.max_spare_servers = {most}",
             place("pm.start_servers"),
         )
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..patterns import lazy
+
 
 @dataclass(frozen=True, slots=True)
 class ImageName:
@@ -78,7 +80,7 @@ _POSTGRES: dict[str, PostgresImage] = {
     "zalando/spilo": PostgresImage("spilo", False, (), "spilo computes it from the memory of the host"),
 }
 # Names that hold "postgres" and are no server.
-_NOT_SERVERS = re.compile(
+_NOT_SERVERS = lazy(
     r"postgrest|exporter|backup|operator|pgadmin|pooler|bouncer|pgpool|metrics|client|dump|restore|migrat|walg|wal-g|barman|proxy|adminer|"
     r"postgraphile|mcp|proxysql|connector|kafka|schema|init|test|web|dev-tools"
 )
@@ -131,9 +133,9 @@ _PHP_OWN = (
 _PM_NAMES = (("MAX_CHILDREN", "pm.max_children"), ("START_SERVERS", "pm.start_servers"), ("MIN_SPARE_SERVERS", "pm.min_spare_servers"),
              ("MAX_SPARE_SERVERS", "pm.max_spare_servers"), ("MAX_REQUESTS", "pm.max_requests"))  # fmt: skip
 _FPM: tuple[tuple[re.Pattern[str], FpmImage], ...] = (
-    (re.compile(r"^php$"), FpmImage("php", True, (), _PHP_OWN, "/usr/local/etc/php-fpm.d", "/usr/local/etc/php-fpm.conf")),
+    (lazy(r"^php$"), FpmImage("php", True, (), _PHP_OWN, "/usr/local/etc/php-fpm.d", "/usr/local/etc/php-fpm.conf")),
     (
-        re.compile(r"^serversideup/php(-pro)?$"),
+        lazy(r"^serversideup/php(-pro)?$"),
         FpmImage(
             "serversideup/php",
             True,
@@ -142,7 +144,7 @@ _FPM: tuple[tuple[re.Pattern[str], FpmImage], ...] = (
         ),
     ),
     (
-        re.compile(r"^webdevops/php(-.*)?$"),
+        lazy(r"^webdevops/php(-.*)?$"),
         FpmImage(
             "webdevops/php",
             True,
@@ -155,15 +157,15 @@ _FPM: tuple[tuple[re.Pattern[str], FpmImage], ...] = (
         ),
     ),
     (
-        re.compile(r"^wodby/(php|drupal-php|wordpress-php|laravel-php)$"),
+        lazy(r"^wodby/(php|drupal-php|wordpress-php|laravel-php)$"),
         FpmImage("wodby/php", True, tuple((f"PHP_FPM_PM_{name}", key) for name, key in _PM_NAMES), (("pm.max_children", "8"),)),
     ),
     (
-        re.compile(r"^uselagoon/php.*fpm$"),
+        lazy(r"^uselagoon/php.*fpm$"),
         FpmImage("uselagoon/php-fpm", True, (("PHP_FPM_PM_MAX_CHILDREN", "pm.max_children"),), (("pm.max_children", "50"),)),
     ),
-    (re.compile(r"^trafex/(alpine-nginx-php7|php-nginx)$"), FpmImage("trafex/php-nginx", True, (), (("pm.max_children", "100"),))),
-    (re.compile(r"(^|/)bitnami/php-fpm$"), FpmImage("bitnami/php-fpm", False, (), (), "/opt/bitnami/php/etc/php-fpm.d")),
+    (lazy(r"^trafex/(alpine-nginx-php7|php-nginx)$"), FpmImage("trafex/php-nginx", True, (), (("pm.max_children", "100"),))),
+    (lazy(r"(^|/)bitnami/php-fpm$"), FpmImage("bitnami/php-fpm", False, (), (), "/opt/bitnami/php/etc/php-fpm.d")),
 )
 
 
@@ -190,8 +192,8 @@ def is_pgbouncer(text: str) -> bool:
 
 # Images that talk to PostgreSQL only while a person or a scrape asks: (pattern, kind, connections or None when used by hand)
 _TOOLS: tuple[tuple[re.Pattern[str], str, int | None], ...] = (
-    (re.compile(r"postgres[-_]?exporter|pg_exporter|pgbouncer[-_]?exporter"), "exporter", 1),
-    (re.compile(r"pgadmin|adminer|pgweb|dbgate|cloudbeaver|sqlpad"), "by hand", None),
+    (lazy(r"postgres[-_]?exporter|pg_exporter|pgbouncer[-_]?exporter"), "exporter", 1),
+    (lazy(r"pgadmin|adminer|pgweb|dbgate|cloudbeaver|sqlpad"), "by hand", None),
 )
 
 
@@ -205,7 +207,7 @@ def tool(text: str) -> tuple[str, int | None] | None:
 
 
 # Images that never open a connection to PostgreSQL by themselves, whatever they depend on.
-_BYSTANDERS = re.compile(
+_BYSTANDERS = lazy(
     r"^(.*/)?(nginx|httpd|traefik|caddy|haproxy|envoy|redis|valkey|keydb|memcached|rabbitmq|mysql|mariadb|mongo|elasticsearch|opensearch|"
     r"kafka|zookeeper|prometheus|grafana-agent|alertmanager|node-exporter|cadvisor|mailhog|mailpit|mailcatcher|minio|mc|selenium|busybox|"
     r"alpine|jaeger|zipkin|loki|promtail|meilisearch|typesense|soketi|dozzle|portainer.*|watchtower|clickhouse.*|nats|etcd|vault|consul|"

@@ -174,12 +174,12 @@ def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: T
     reading.arguments(parsed)
     if "max-connections" in service.stated:
         reading.raw["max_connections"] = service.stated["max-connections"].named("max_connections")
-    name = images.image_name(service.base_image)
+    tag = images.image_name(service.base_image).tag
     return Server(
         service.name,
         service.span,
         reading.settings(),
-        major=images.major_version(name.tag),
+        major=images.major_version(tag),
         service=service.name,
         has_application=True,
         mentioned=mentioned(tree, stack, set(reading.files), reading.raw),

@@ -94,15 +94,11 @@ class Server(Section):
         self._mentioned = mentioned
 
     max_connections = setting("max_connections", int, _integer, 100, "PostgreSQL", "connections the server allows, of every kind")
-    superuser_reserved_connections = setting(
-        "superuser_reserved_connections", int, _integer, 3, "PostgreSQL", "slots kept for superusers"
-    )
+    superuser_reserved_connections = setting("superuser_reserved_connections", int, _integer, 3, "PostgreSQL", "slots kept for superusers")
     reserved_connections = setting(
         "reserved_connections", int, _integer, 0, "PostgreSQL", "slots kept for pg_use_reserved_connections (16 and later)"
     )
-    statement_timeout = setting(
-        "statement_timeout", Seconds, _timeout, Seconds(INFINITY), "PostgreSQL", "longest a statement may run"
-    )
+    statement_timeout = setting("statement_timeout", Seconds, _timeout, Seconds(INFINITY), "PostgreSQL", "longest a statement may run")
     idle_in_transaction_session_timeout = setting(
         "idle_in_transaction_session_timeout", Seconds, _timeout, Seconds(INFINITY), "PostgreSQL", "longest an open transaction may idle"
     )
@@ -152,16 +148,14 @@ class Server(Section):
 
     @property
     def bound(self) -> str:
-        """"at least " when some client is unknown, so that messages say what the number is."""
+        """ "at least " when some client is unknown, so that messages say what the number is."""
         peak = self.peak_connections
         return "" if peak.is_known and peak.value == self.known_connections.value else "at least "
 
     @property
     def utilisation(self) -> Fact[float]:
         """Known connections as a share of the usable ones; infinite when none is usable."""
-        return derive(
-            "utilisation", lambda a, b: a / b if b else (math.inf if a else 0.0), self.known_connections, self.usable_connections
-        )
+        return derive("utilisation", lambda a, b: a / b if b else (math.inf if a else 0.0), self.known_connections, self.usable_connections)
 
     @property
     def left(self) -> Fact[int]:

@@ -6,12 +6,12 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..fact import Fact, default, unknown, written
+from ..fact import Fact, default, unknown
 from ..formats import Fault, compose, dockerfile, dotenv
 from ..source import Span
 from ..value import Literal, Value
 from . import read
-from .project import Project, Problem, Service, Stack, Tree
+from .project import Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 
 # Compose looks for these in this order (docker compose, "Compose file" documentation).
@@ -80,10 +80,8 @@ def _groups(folder: str, paths: list[str], tree: Tree) -> list[tuple[str, tuple[
     if main is None:
         return [(path, ()) for path in paths]
     stem, suffix = posixpath.splitext(posixpath.basename(main))
-    override = next(
-        (names[f"{stem}.override{end}"] for end in (suffix, ".yml", ".yaml") if f"{stem}.override{end}" in names), None
-    )
-    groups = [(main, (override,) if override else ())]
+    override = next((names[f"{stem}.override{end}"] for end in (suffix, ".yml", ".yaml") if f"{stem}.override{end}" in names), None)
+    groups: list[tuple[str, tuple[str, ...]]] = [(main, (override,) if override else ())]
     main_services: set[str] | None = None
     for name, path in names.items():
         if path in (main, override) or name in _MAIN:
@@ -92,9 +90,7 @@ def _groups(folder: str, paths: list[str], tree: Tree) -> list[tuple[str, tuple[
             main_services = set(_load(main, (), tree).services)
         services = _load(path, (), tree).services
         # A file whose services lean on the main one (no image, no build of their own) is an override of it.
-        leans = [
-            entry for entry in services.values() if entry.image is None and entry.build is None and entry.name in main_services
-        ]
+        leans = [entry for entry in services.values() if entry.image is None and entry.build is None and entry.name in main_services]
         groups.append((main, (path,)) if leans else (path, ()))
     return groups
 
@@ -106,9 +102,7 @@ def _load(main: str, overrides: tuple[str, ...], tree: Tree) -> compose.ComposeP
     return compose.load(source, more, tree.read)
 
 
-def _stack(
-    main: str, found: compose.ComposeProject, tree: Tree, project: Project, stated: Mapping[str, Mapping[str, Fact[Any]]]
-) -> Stack:
+def _stack(main: str, found: compose.ComposeProject, tree: Tree, project: Project, stated: Mapping[str, Mapping[str, Fact[Any]]]) -> Stack:
     folder = posixpath.dirname(main)
     label = " + ".join(dict.fromkeys([main, *(source.path for source in found.sources if source.path in _variants(found, main))]))
     stack = Stack(label, folder, found)
@@ -159,9 +153,7 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     return found
 
 
-def _service(
-    entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Project, stated: Mapping[str, Fact[Any]]
-) -> Service:
+def _service(entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Project, stated: Mapping[str, Fact[Any]]) -> Service:
     outer = stack.outer
     image = text_of("image", entry.image, outer) or ""
     context, stage, base_image, runs, built = _image_built(entry, stack, tree, project)
@@ -240,16 +232,15 @@ def _words(entry: compose.ServiceEntry, outer: Environment) -> tuple[tuple[str, 
     words: list[tuple[str, Span]] = []
     for word in (*(entry.entrypoint or ()), *(entry.command or ())):
         fact = resolve("command", word.value, outer)
-        text = str(fact.value) if fact.is_known else "\0"  # an unknown word, which no reader mistakes for anything
-        if fact.is_known:
-            words.append((text, word.span))
-        else:
+        if fact.is_known and not (word.loose and fact.value == ""):
+            words.append((str(fact.value), word.span))
+        elif not fact.is_known:
             words.append((_partly(word, outer), word.span))
     return tuple(words)
 
 
 def _partly(word: compose.Word, outer: Environment) -> str:
-    """An unknown word keeps what is known up to an ``=``: ``max_connections=\\0``."""
+    """An unknown word, marked by a NUL that no reader mistakes for anything; what is known up to an ``=`` is kept."""
     head, equals, _ = word.span.text.strip("'\"").partition("=")
     return f"{head}=\0" if equals and "$" not in head else "\0"
 
@@ -320,9 +311,7 @@ def _chain(stage: dockerfile.Stage, stages: Iterable[dockerfile.Stage], argument
         chain.append(following)
 
 
-def _mounts(
-    entry: compose.ServiceEntry, outer: Environment, stage: dockerfile.Stage | None, context: str | None
-) -> dict[str, str]:
+def _mounts(entry: compose.ServiceEntry, outer: Environment, stage: dockerfile.Stage | None, context: str | None) -> dict[str, str]:
     """Container path -> path in the repository: copies of the Dockerfile, with the service's mounts over them."""
     found: dict[str, str] = {}
     if stage is not None and context is not None:
@@ -342,7 +331,8 @@ def _mounts(
                 found[posixpath.join(target, name) if into and "." in name.strip(".") else target.rstrip("/") or "/"] = path
     for mount in entry.mounts:
         source, target = text_of("source", mount.source, outer), text_of("target", mount.target, outer)
-        path = join(mount.base, source) if source is not None else None
+        # a source without a leading dot is the name of a volume
+        path = join(mount.base, source) if source is not None and source.startswith(".") else None
         if path is not None and target is not None:
             found[posixpath.normpath(target)] = path
     return found
@@ -391,4 +381,3 @@ def _folders(service: Service, stack: Stack, tree: Tree) -> tuple[str, ...]:
                 found.append(path)
                 break
     return tuple(found)
-

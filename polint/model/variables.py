@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..fact import Fact, derive, unknown
+from ..patterns import lazy
 from . import crates as rust_crates
 from . import images, read
 from .client import Pool
@@ -16,13 +17,15 @@ from .project import Project, Service, Stack, Tree, Variable
 from .resolve import resolve
 from .stack import below, join, read_env, text_of
 
-_POOL = re.compile(
+_POOL = lazy(
     r"^(?=.*(DB|DATABASE|PG|POSTGRES|SQLX|POOL|CONN))(?!.*(REDIS|MYSQL|MONGO|HTTP|CACHE|SMTP|RABBIT|AMQP|KAFKA|NATS))"
     r".*(MAX_?CONN(ECTION)?S?|MIN_?CONN(ECTION)?S?|POOL_?(MAX|MIN|SIZE)|(MAX|MIN)_?POOL(_SIZE)?|CONNECTION_?POOL(_SIZE)?|"
     r"ACQUIRE_?TIMEOUT(_\w+)?|IDLE_?TIMEOUT(_\w+)?|MAX_?LIFETIME(_\w+)?|POOL_?TIMEOUT(_\w+)?)$"
 )
-_FPM = re.compile(r"^(PHP_)?FPM_.*(MAX_CHILDREN|START_SERVERS|MIN_SPARE(_SERVERS)?|MAX_SPARE(_SERVERS)?|MAX_REQUESTS|PM_CONTROL|PROCESS_MAX)$")
-_SERVER = re.compile(
+_FPM = lazy(
+    r"^(PHP_)?FPM_.*(MAX_CHILDREN|START_SERVERS|MIN_SPARE(_SERVERS)?|MAX_SPARE(_SERVERS)?|MAX_REQUESTS|PM_CONTROL|PROCESS_MAX)$"
+)
+_SERVER = lazy(
     r"^(POSTGRES|POSTGRESQL|PG)_("
     r"MAX_?CONNECTIONS|SHARED_BUFFERS|WORK_MEM|MAINTENANCE_WORK_MEM|EFFECTIVE_CACHE_SIZE|STATEMENT_TIMEOUT|"
     r"IDLE_IN_TRANSACTION_SESSION_TIMEOUT|SUPERUSER_RESERVED_CONNECTIONS|TCP_KEEPALIVES_\w+|MAX_WORKER_PROCESSES|WAL_LEVEL|"
@@ -33,11 +36,11 @@ _yes = derive("is_read", lambda: True)
 _no = derive("is_read", lambda: False)
 # What a name's ending says of the pool setting it means.
 _MEANS = (
-    (re.compile(r"MIN_?CONN|MIN_?POOL|POOL_?MIN"), "min_connections"),
-    (re.compile(r"ACQUIRE_?TIMEOUT"), "acquire_timeout"),
-    (re.compile(r"IDLE_?TIMEOUT"), "idle_timeout"),
-    (re.compile(r"MAX_?LIFETIME"), "max_lifetime"),
-    (re.compile(r"MAX_?CONN|POOL_?MAX|MAX_?POOL|POOL_?SIZE|CONNECTION_?POOL"), "max_connections"),
+    (lazy(r"MIN_?CONN|MIN_?POOL|POOL_?MIN"), "min_connections"),
+    (lazy(r"ACQUIRE_?TIMEOUT"), "acquire_timeout"),
+    (lazy(r"IDLE_?TIMEOUT"), "idle_timeout"),
+    (lazy(r"MAX_?LIFETIME"), "max_lifetime"),
+    (lazy(r"MAX_?CONN|POOL_?MAX|MAX_?POOL|POOL_?SIZE|CONNECTION_?POOL"), "max_connections"),
 )
 
 
@@ -55,9 +58,7 @@ def meaning(name: str) -> str:
     return next((setting for pattern, setting in _MEANS if pattern.search(name)), "")
 
 
-def build_variables(
-    stack: Stack, crates: Sequence[CrateSources], tree: Tree, project: Project
-) -> None:
+def build_variables(stack: Stack, crates: Sequence[CrateSources], tree: Tree, project: Project) -> None:
     """The sizing variables of one stack, each place once, with who reads them."""
     if stack.project is None:
         return
@@ -265,7 +266,11 @@ def _compare(variable: Variable, stack: Stack) -> None:
             continue
         variable.in_code = value
         try:
-            said = read.seconds(variable.value.value) if setting not in ("max_connections", "min_connections") else read.count(variable.value.value)
+            said = (
+                read.seconds(variable.value.value)
+                if setting not in ("max_connections", "min_connections")
+                else read.count(variable.value.value)
+            )
             variable.differs_from_code = bool(said != value.value)
         except ValueError:
             variable.in_code = None
@@ -277,4 +282,3 @@ def _in_code(pool: Pool, setting: str) -> Fact[object] | None:
     if fact.is_known and fact.origin == "written" and not fact.via and fact.span is not None and fact.span.path.endswith(".rs"):
         return fact
     return None
-

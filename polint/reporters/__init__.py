@@ -6,12 +6,12 @@ two cleanings that every text from a file goes through.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..diagnostic import SEVERITIES, Diagnostic
 from ..mask import mask
+from ..patterns import lazy
 
 FORMATS = ("text", "concise", "json")
 
@@ -71,7 +71,7 @@ class Style:
 
 
 # control characters (the tab is laid out by whoever shows a line), direction overrides, undecodable bytes
-_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = lazy(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str, ascii: bool = False) -> str:

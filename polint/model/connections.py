@@ -1,0 +1,121 @@
+"""PHP's database connections, as rules look at them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..fact import Fact, default, unknown
+from ..value import Literal, Value
+from . import read
+from .client import Connection
+from .project import Project, Stack, Tree
+from .resolve import NOTHING, Environment, resolve
+from .stack import below, read_env
+
+if TYPE_CHECKING:
+    from ..formats import php
+
+_LONG_RUNNING = ("queue:work", "queue:listen", "horizon", "octane:start", "schedule:work", "reverb:start", "pulse:work")
+
+
+def driver(entry: php.ConnectionEntry, environment: Environment) -> str:
+    setting = entry.settings.get("driver")
+    if setting is None:
+        return ""
+    fact = resolve("driver", setting.value, environment)
+    return str(fact.value) if fact.is_known else ""
+
+
+def is_pgsql(call: php.PdoCall, environment: Environment) -> bool:
+    if call.function.startswith("pg_"):
+        return True
+    if call.dsn is None:
+        return False
+    fact = resolve("dsn", call.dsn, environment)
+    if fact.is_known:
+        return str(fact.value).startswith("pgsql:")
+    return _starts_with(call.dsn, "pgsql:")
+
+
+def _starts_with(value: Value, prefix: str) -> bool:
+    match value:
+        case Literal(text):
+            return str(text).startswith(prefix)
+        case _ if hasattr(value, "args") and value.args:
+            return _starts_with(value.args[0], prefix)
+        case _:
+            return value.span.text.lstrip("\"'").startswith(prefix)
+
+
+def supervisor(one: php.Supervisor, environment: Environment) -> Fact[int]:
+    entry = one.settings.get("maxProcesses") or one.settings.get("processes")
+    count: Fact[int] = default("maxProcesses", 1, "Horizon")
+    if entry is not None:
+        found = resolve("maxProcesses", entry.value, environment)
+        if not found.is_known:
+            return found
+        try:
+            span = entry.value_span if isinstance(entry.value, Literal) else found.span
+            count = Fact("maxProcesses", found.origin, read.count(found.value), span, found.sources, found.reason, found.via)
+        except ValueError as error:
+            return unknown("maxProcesses", str(error), entry.value_span)
+    return count
+
+
+def build_connections(stacks: Sequence[Stack], files: Mapping[str, php.PhpFile], tree: Tree, project: Project) -> None:
+    """The PDO connections to PostgreSQL, each with the services that use it."""
+    services = [service for stack in stacks for service in stack.services.values()]
+    for path, file in files.items():
+        users = [service for service in services if any(below(path, folder) for folder in service.folders)]
+        long_running = tuple(
+            dict.fromkeys(
+                service.name for service in users if any(word in " ".join(text for text, _ in service.command) for word in _LONG_RUNNING)
+            )
+        )
+        names = tuple(dict.fromkeys(service.name for service in users))
+        environment = users[0].environment if len(users) == 1 else Environment({}, "" if not users else "several services run it")
+        root = posixpath.dirname(posixpath.dirname(path))
+        own = read_env(posixpath.join(root, ".env"), "phpdotenv", NOTHING, tree, project) if file.connections else None
+        environment = environment.over(own or NOTHING)
+        for entry in file.connections:
+            if driver(entry, environment) != "pgsql":
+                continue
+            raw = {key: _option(option, environment) for key, option in entry.options.items()}
+            if not entry.options_known:
+                raw = {key: unknown(key, "its options are put together at run time") for key in ("ATTR_PERSISTENT", "ATTR_TIMEOUT")} | raw
+            project.connections.append(
+                Connection(
+                    f"connection {entry.name}",
+                    entry.span,
+                    raw,
+                    name=entry.name,
+                    framework="laravel",
+                    services=names,
+                    long_running=long_running,
+                )
+            )
+        for call in file.calls:
+            if not is_pgsql(call, environment):
+                continue
+            raw = {key: _option(option, environment) for key, option in call.options.items()}
+            if call.function == "pg_pconnect":
+                raw["ATTR_PERSISTENT"] = Fact("ATTR_PERSISTENT", "written", True, call.span)
+            if not call.options_known:
+                raw = {key: unknown(key, "its options are put together at run time") for key in ("ATTR_PERSISTENT", "ATTR_TIMEOUT")} | raw
+            if call.function.startswith("pg_"):
+                raw.setdefault("ATTR_TIMEOUT", unknown("ATTR_TIMEOUT", "libpq's own connect_timeout applies"))
+            project.connections.append(
+                Connection(
+                    f"connection in {posixpath.basename(path)}", call.span, raw, name=call.function, framework="pdo",
+                    services=names, long_running=long_running,
+                )
+            )  # fmt: skip
+
+
+def _option(option: php.SettingEntry, environment: Environment) -> Fact[Any]:
+    fact = resolve(option.key, option.value, environment)
+    if isinstance(option.value, Literal):
+        return Fact(option.key, fact.origin, fact._value, option.value_span, fact.sources, fact.reason, fact.via)
+    return fact if fact.is_known or fact.span is not None else unknown(option.key, fact.reason, option.value_span)

@@ -1,0 +1,469 @@
+"""polint's reading beside that of the programs themselves; skipped where those are not installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from polint.formats.ini import parse_fpm
+from polint.formats.postgresql_conf import parse, parse_arguments
+from polint.pgunits import read_boolean, read_integer, read_memory, read_real, read_time
+from polint.source import Source
+from polint.value import Computed, EnvRead, Fallback, Literal, Value
+
+
+def program(pattern: str, folders: tuple[str, ...]) -> str | None:
+    """The newest program of that name, on the PATH or where packages put it."""
+    for folder in [*os.environ.get("PATH", "").split(os.pathsep), *folders]:
+        parent = Path(folder.partition("*")[0]) if "*" in folder else Path(folder)
+        rest = folder[len(str(parent)) + 1 :] if "*" in folder else ""
+        if folder and parent.is_dir():
+            found = [
+                path for path in sorted(parent.glob(f"{rest}/{pattern}" if rest else pattern), reverse=True) if os.access(path, os.X_OK)
+            ]
+            if found:
+                return str(found[0])
+    return None
+
+
+POSTGRES = program("postgres", ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"))
+FPM = program("php-fpm*", ("/usr/sbin", "/usr/local/sbin"))
+
+LINES = """
+work_mem = 8MB
+work_mem 8MB
+work_mem '8 MB'
+WORK_MEM=8MB#c
+work_mem = 8MB -- c
+work_mem = 8MB;
+work_mem = 8MB // c
+work_mem == 8MB
+work_mem: 8MB
+work_mem : 8MB
+work_mem = "8MB"
+work_mem = 8MB,
+work_mem = 8MB 9MB
+work_mem =
+work_mem
+work_mem = 1.5MB
+work_mem = '1.5MB'
+work_mem = 1e4
+listen_addresses = *
+listen_addresses = '*'
+listen_addresses = a,b
+unix_socket_directories = /tmp
+application_name = foo.bar
+application_name = foo-bar/baz:1
+application_name = .
+application_name = 'a''b\\'c'
+application_name = 'open
+application_name = caf\u00e9
+application_name = x\u00a0
+port = 0x1538
+port = 5432\r
+port = -
+-- c
+// c
+# c
+; c
+[section]
+"port" = 5
+max-connections = 5
+x.y = 1
+x.y.z = 1
+include_if_exists = 'nowhere.conf'
+""".strip("\n").split("\n")
+
+PIECES = [
+    "application_name",
+    "x.y",
+    "a-b",
+    "=",
+    "==",
+    " ",
+    "\t",
+    "1",
+    "20",
+    ".5",
+    "1.5MB",
+    "-",
+    "--",
+    "#",
+    "c",
+    "'a b'",
+    "'a''b'",
+    "'a\\tb'",
+    "'",
+]
+PIECES += [
+    '"',
+    '"x"',
+    "*",
+    ",",
+    ";",
+    "/",
+    "//",
+    "on",
+    "\u00e9",
+    "\u00a0",
+    "\r",
+    "0x1F",
+    "0x",
+    "+",
+    "%",
+    "\f",
+    "$",
+    "\\",
+    "e5",
+    "[",
+    ":",
+    "@",
+    "1e2",
+    "_",
+]
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[Path]:
+    """A folder the postgres account may read, PostgreSQL refusing to run as root."""
+    if POSTGRES is None:
+        pytest.skip("postgres is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="polint-"))
+    try:
+        if os.geteuid() == 0:
+            try:
+                account = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("running as root, without a postgres account")
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        (folder / "PG_VERSION").write_text("15\n")
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def postgres(data: Path, name: str, conf: bytes = b"", arguments: tuple[str, ...] = ()) -> tuple[str | None, str]:
+    """What ``postgres -C name`` prints (None: it refuses), and its log."""
+    (data / "postgresql.conf").write_bytes(conf)
+    command = [str(POSTGRES), "-D", str(data), *arguments, "-C", name]
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    if os.geteuid() == 0:
+        done = subprocess.run(
+            command, capture_output=True, env=environment, user="postgres", group="postgres", extra_groups=[], check=False
+        )
+    else:
+        done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    printed = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return printed if done.returncode == 0 else None, done.stderr.decode("utf-8", "replace")
+
+
+def generated(rng: random.Random) -> str:
+    if rng.random() < 0.5:
+        return (
+            rng.choice(["x.y", "application_name"]) + rng.choice([" = ", "=", " ", ""]) + "".join(rng.choices(PIECES, k=rng.randint(0, 3)))
+        )
+    return "".join(rng.choices(PIECES, k=rng.randint(0, 6)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_postgres_refuses_the_same_lines(data: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    lines = LINES if seed == 0 else [generated(rng) for _ in range(90)]  # it gives up after 100 mistakes
+    conf = ("\n".join(lines) + "\n").encode()
+    _, log = postgres(data, "port", conf)
+    theirs = {int(number) for number in re.findall(r"syntax error in file .* line (\d+)", log)}
+    faults = parse(Source.from_bytes("postgresql.conf", conf)).faults
+    ours = [fault.span.place[0] for fault in faults]
+    assert len(ours) == len(set(ours))
+    assert [(number, lines[number - 1]) for number in sorted(theirs ^ set(ours))] == []
+    assert theirs
+
+
+def test_postgres_reads_the_same_values(data: Path) -> None:
+    rng = random.Random(1)
+    bits = [
+        "a",
+        "''",
+        "\\'",
+        "\\t",
+        "\\n",
+        "\\101",
+        "\\8",
+        " ",
+        "#",
+        ";",
+        "\u00e9",
+        "\\303\\251",
+        "\\\\",
+        "\\q",
+        "x.y",
+        "-",
+        "\\0",
+        "\\1234",
+    ]
+    texts = ["'" + "".join(rng.choices(bits, k=rng.randint(0, 5))) + "'" for _ in range(90)]
+    texts += ["a-b", "on", "-.5e3", "0x1F", "20MB", ".", "a:/b.c", "caf\u00e9"]
+    for text in texts:
+        conf = f"x.y = {text} # c\n".encode()
+        printed, log = postgres(data, "x.y", conf)
+        (entry,) = parse(Source.from_bytes("postgresql.conf", conf)).entries
+        assert isinstance(entry.value, Literal)
+        assert printed == entry.value.value, (text, log)
+        assert entry.value_span.text == text
+
+
+@pytest.mark.parametrize("conf", [b"\xef\xbb\xbfport = 1\n", b"\xef\xbb\xbf# c\n", b"\xef\xbb\xbf\nport = 1\n"])
+def test_postgres_refuses_a_byte_order_mark(data: Path, conf: bytes) -> None:
+    assert postgres(data, "port", conf)[0] is None
+    assert parse(Source.from_bytes("postgresql.conf", conf)).faults
+
+
+COMMANDS = [
+    "-c max_connections=20",
+    "-cmax_connections=20",
+    "--max-connections=20",
+    "--MAX-connections=20",
+    "-N 20",
+    "-N20",
+    "-FN 20",
+    "-c max_connections=20 -c max_connections=30",
+    "-N 20 --max-connections=30",
+    "-c max_connections = 20",
+    "-c max_connections =20",
+    "-c max_connections= 20",
+    "-c max_connections",
+    "--max-connections",
+    "--max-connections 20",
+    "-c port=1 max_connections=20",
+    "-S 100",
+    "-F",
+    "-i",
+    "-l",
+    "-B 64MB -p 5433",
+    "-h x -k /tmp",
+    "-s -O -P",
+    "-e",
+    "-W 0",
+]
+FLAGS: tuple[str, ...] = (
+    "max_connections",
+    "work_mem",
+    "fsync",
+    "listen_addresses",
+    "ssl",
+    "shared_buffers",
+    "port",
+    "unix_socket_directories",
+)
+FLAGS += ("log_statement_stats", "allow_system_table_mods", "ignore_system_indexes", "post_auth_delay", "datestyle")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_postgres_reads_the_same_command_line(data: Path, command: str) -> None:
+    source = Source("command", command)
+    words = [(found[0], source.span(*found.span())) for found in re.finditer(r"\S+", command)]
+    parsed = parse_arguments(words)
+    names = [entry.key for entry in parsed.entries] or ["port"]
+    printed, log = postgres(data, names[-1], arguments=tuple(command.split()))
+    assert (printed is None) == bool(parsed.faults), log
+    if printed is None:
+        return
+    for name in set(names):
+        assert name in FLAGS
+        last = [entry.value for entry in parsed.entries if entry.key == name][-1]
+        assert isinstance(last, Literal)
+        alone = postgres(data, name, arguments=("-c", f"{name}={last.value}"))
+        assert postgres(data, name, arguments=tuple(command.split()))[0] == alone[0]
+
+
+NUMBERS = [
+    "0",
+    "1",
+    "5",
+    "020",
+    "08",
+    "0x1F",
+    "0x",
+    "1e2",
+    "1e",
+    "99.6",
+    "99.5",
+    "100.5",
+    ".5",
+    "5.",
+    "-1",
+    "+7",
+    " 8",
+    "8 ",
+    "0.1",
+    "30.1",
+]
+NUMBERS += [
+    "2147483647",
+    "2147483648",
+    "99999999999999999999",
+    "0x1p3",
+    "0x10.8",
+    "inf",
+    "nan",
+    "",
+    "-",
+    "1_0",
+    "1e-3",
+    "0.0005",
+    "1024",
+    "1e400",
+]
+UNITS = ["", "", "B", "kB", "MB", "GB", "TB", "KB", "mb", " kB", "us", "ms", "s", "min", "h", "d", "S", " s", "m"]
+SETTINGS: dict[str, Callable[[str], str]] = {
+    "autovacuum_freeze_max_age": lambda text: str(read_integer(text)),
+    "track_activity_query_size": lambda text: str(int(read_memory(text, "B"))),
+    "work_mem": lambda text: str(read_memory(text, "kB") >> 10),
+    "shared_buffers": lambda text: str(read_memory(text, "8kB") >> 13),
+    "min_wal_size": lambda text: str(read_memory(text, "MB") >> 20),
+    "statement_timeout": lambda text: str(round(read_time(text, "ms") * 1000)),
+    "checkpoint_timeout": lambda text: str(round(read_time(text, "s"))),
+    "log_rotation_age": lambda text: str(round(read_time(text, "min") / 60)),
+    "hash_mem_multiplier": lambda text: f"{read_real(text):g}",
+    "fsync": lambda text: "on" if read_boolean(text) else "off",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_postgres_reads_the_same_numbers(data: Path, name: str) -> None:
+    rng = random.Random(name)
+    texts = [rng.choice(NUMBERS) + rng.choice(UNITS) for _ in range(24)]
+    if name == "fsync":
+        texts = ["on", "ON", "of", "o", "t", "Tr", "ye", "n", "1", "0", "2", "", "enabled", "on ", " on", "falsee"]
+    compared = 0
+    for text in texts:
+        printed, log = postgres(data, name, arguments=("-c", f"{name}={text}"))
+        try:
+            ours: str | None = SETTINGS[name](text)
+        except ValueError:
+            ours = None
+        if printed is None and "outside the valid range" in log:
+            continue  # ranges are the model's business
+        assert printed == ours, text
+        compared += 1
+    assert compared > 5
+
+
+ENVIRONMENT = {"FOO": "foo", "N": "8", "PATH": "/usr/bin:/bin"}
+BITS = [
+    "a",
+    "1",
+    "08",
+    " ",
+    "\t",
+    '"',
+    "'",
+    "${FOO}",
+    "${N}",
+    "${U}",
+    "$FOO",
+    "\\",
+    '\\"',
+    "\\$",
+    "|",
+    "&",
+    "^",
+    "~",
+    "!",
+    "(",
+    ")",
+    "on",
+    "no",
+]
+BITS += ["=", ";", "#", "E_ERROR", "x.y", "-1", "]", "[", "\u00e9", "'q'", '"w"', ".", "/", "null", ":", "$pool"]
+VALUES = [
+    "5",
+    "",
+    "5 ; c",
+    "5 # c",
+    "x=y",
+    "no such",
+    "yes",
+    '"a" b',
+    "it's",
+    "''",
+    '"open',
+    "${N}",
+    "${U}x",
+    "${FOO",
+    "E_WARNING|E_NOTICE",
+    "/run/$pool",
+]
+
+
+def fpm(folder: Path, lines: str) -> tuple[bool | None, str | None]:
+    """Whether php-fpm's parser refuses ``lines`` in a pool that is otherwise fine, and what it makes of ``env[x]``.
+
+    None: it stopped for an empty value, which its parser is not to blame for.
+    """
+    path = folder / "php-fpm.conf"
+    path.write_bytes(f"[www]\nlisten = 9000\nuser = nobody\npm = static\npm.max_children = 5\n{lines}\n".encode())
+    done = subprocess.run([str(FPM), "-tt", "-y", str(path)], capture_output=True, env=ENVIRONMENT, check=False)
+    printed = (done.stderr + done.stdout).decode("utf-8", "replace")
+    value = re.search(r"\tenv\[x\] = (.*?)\n\[\d\d-", printed, re.DOTALL)
+    if "empty value" in printed:
+        return None, None
+    return "syntax error" in printed or "value is NULL" in printed, value[1] if value else None
+
+
+def resolve(value: Value) -> str | None:
+    match value:
+        case Literal(value=known):
+            return str(known)
+        case EnvRead(name=name):
+            return ENVIRONMENT.get(name)
+        case Fallback(first, second):
+            found = resolve(first)
+            return resolve(second) if found is None else found
+        case Computed(apply=apply, args=args):
+            return str(apply(*map(resolve, args)))
+    return None
+
+
+@pytest.mark.skipif(FPM is None, reason="php-fpm is not installed")
+@pytest.mark.parametrize("seed", range(8))
+def test_php_fpm_reads_the_same(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    values = VALUES if seed == 0 else ["".join(rng.choices(BITS, k=rng.randint(0, 5))) for _ in range(22)]
+    for text in values:
+        line = f"env[x] = {text}"
+        refused, printed = fpm(tmp_path, line)
+        if refused is None:
+            continue
+        parsed = parse_fpm(Source("www.conf", line + "\n"), (8, 2))
+        assert refused == any(fault.fatal for fault in parsed.faults), line
+        if not refused and printed is not None:
+            # $pool is the model's to fill in
+            assert (resolve(parsed.entries[-1].value) or "").replace("$pool", "www") == printed.replace("$pool", "www"), line
+
+
+@pytest.mark.skipif(FPM is None, reason="php-fpm is not installed")
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("# c", True),
+        ("user: x", True),
+        ("user", True),
+        ("[www", True),
+        ("[www] ; c", False),
+        ("; c", False),
+        ("\tPM.MAX_CHILDREN = 6", False),
+    ],
+)
+def test_php_fpm_refuses_the_same_lines(tmp_path: Path, line: str, refused: bool) -> None:
+    assert fpm(tmp_path, line)[0] is refused
+    assert bool(parse_fpm(Source("www.conf", line + "\n")).faults) is refused
