@@ -120,6 +120,8 @@ EXPRESSIONS: list[tuple[str, dict[str, str], Any]] = [
     ("'1' == 1", {}, True),
     ("true ? 'a' : 'b'", {}, "a"),
     ("<<<A\n   one\n     two\n   A", {}, "one\n  two"),
+    ("<<<A\n  h=\x7b$_ENV['A']}\n\n  \\tb $_ENV[B]\n   c\n  A", {"A": "x", "B": "y"}, "h=x\n\n\tb y\n c"),
+    ("<<<A\n\nA", {}, ""),
     ("<<<'A'\nraw $x\\n\nA", {}, "raw $x\\n"),
     ("env('A')", {}, None),
     ("env('A', 'b')", {}, "b"),
@@ -329,14 +331,14 @@ def test_environment_reads() -> None:
     found = read(DATABASE)
     assert [(env.name, env.span.text, env.span.place) for env in found.env_reads] == [
         ("DB_CONNECTION", "'DB_CONNECTION'", (7, 22)),
-        ("DB_DATABASE", "'DB_DATABASE'", (9, 63)),
+        ("DB_DATABASE", "'DB_DATABASE'", (9, 62)),
         ("DB_HOST", "'DB_HOST'", (13, 27)),
         ("PGHOST", "'PGHOST'", (13, 42)),
         ("DB_PORT", "'DB_PORT'", (15, 27)),
         ("DB_SCHEMA", "'DB_SCHEMA'", (16, 45)),
         ("DB_PERSISTENT", "'DB_PERSISTENT'", (18, 45)),
         ("CA", "'CA'", (21, 96)),
-        ("APP_NAME", "'APP_NAME'", (26, 40)),
+        ("APP_NAME", "'APP_NAME'", (26, 43)),
     ]
 
 

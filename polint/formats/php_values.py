@@ -109,15 +109,28 @@ class Reader:
         data = self.syntax.data
         indent = data[data.rfind(b"\n", 0, end.start_byte) + 1 : end.start_byte].decode("utf-8", "surrogateescape")
         found: list[Value] = []
-        at_line_start = True
-        for child in parts(body):
-            piece = self._piece(child, scope, depth)
-            if child.type in ("string_content", "nowdoc_string") and isinstance(piece, Literal):
-                lines = str(piece.value)
-                lines = lines.removeprefix(indent) if at_line_start else lines
-                piece = Literal(lines.replace("\n" + indent, "\n"), piece.span)
-            at_line_start = False
-            found.append(piece)
+        run, begin, at = "", body.start_byte, body.start_byte
+
+        def close() -> None:
+            nonlocal run
+            if not found:  # the line end after the opening tag is not part of the text
+                run = run.removeprefix("\r").removeprefix("\n").removeprefix(indent)
+            found.append(Literal(run.replace("\n" + indent, "\n"), self.syntax.bytes_span(begin, at)))
+            run = ""
+
+        for child in body.children:  # line ends are not nodes: they lie between them
+            run += data[at : child.start_byte].decode("utf-8", "surrogateescape")
+            at = child.start_byte
+            if child.type in ("string_content", "nowdoc_string"):
+                run += text(child)
+            elif child.is_named:
+                close()
+                found.append(self._piece(child, scope, depth))
+                begin = child.end_byte
+            at = child.end_byte
+        run += data[at : body.end_byte].decode("utf-8", "surrogateescape")
+        at = body.end_byte
+        close()
         return self.joined(found, self.span(node))
 
     def _number(self, node: Node, scope: Scope, depth: int) -> Value:

@@ -8,9 +8,9 @@ from ..source import Span
 from ..units import Seconds
 from ..value import Computed, EnvRead, Literal, Opaque, Value
 from . import rust_scalars as scalars
-from .rust_code import COMMENTS, arguments
+from .rust_code import COMMENTS, arguments, owner_of
 from .rust_forms import bare_is_url, diverges, segments
-from .rust_names import Bound, Ref, Scope, owner_of, parameters, scalar, takes_self
+from .rust_names import Bound, Ref, Scope, parameters, scalar, takes_self
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -24,7 +24,7 @@ _CONST_WORDS = (b"const", b"static", b"ref", b"mut")
 class File:
     """One source of the crate, parsed when first asked for a node."""
 
-    __slots__ = ("_inner", "_outer", "_syntax", "_tests", "data", "source")
+    __slots__ = ("_inner", "_outer", "_parents", "_syntax", "_tests", "data", "source")
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -33,6 +33,7 @@ class File:
         self._tests: tuple[list[int], list[int]] | None = None
         self._inner: dict[int, Syntax] = {}
         self._outer: dict[int, Node] = {}
+        self._parents: dict[int, Node] = {}  # asking the tree costs the depth each time
 
     @property
     def syntax(self) -> Syntax:
@@ -91,7 +92,12 @@ class File:
 
     def up(self, node: Node) -> Node | None:
         """The parent, also out of the arguments of a macro."""
-        return node.parent or self._outer.get(node.id)
+        known = self._parents.get(node.id)
+        if known is None:
+            known = node.parent or self._outer.get(node.id)
+            if known is not None:
+                self._parents[node.id] = known
+        return known
 
     def ups(self, node: Node, limit: int = 400) -> Iterator[Node]:
         """All parents, nearest first."""
@@ -166,6 +172,8 @@ def _test_ranges(file: File) -> tuple[list[int], list[int]]:
     data = file.data
     for at in (*find_all(data, b"test"), *find_all(data, b"#[bench]")):
         opening = data.rfind(b"#", max(0, at - 120), at + 1)
+        if found and opening < found[-1][1]:
+            continue  # inside what is for tests anyway
         if opening < 0 or data[opening + 1 : opening + 2] not in (b"[", b"!") or b"]" in data[opening:at]:
             continue
         node: Node | None = file.syntax.at(opening, at + 4)
@@ -182,7 +190,7 @@ def _test_ranges(file: File) -> tuple[list[int], list[int]]:
             while item is not None and (item.type == "attribute_item" or item.type in COMMENTS):
                 item = item.next_named_sibling
         if item is not None:
-            found.append((item.start_byte, item.end_byte) if item.type != "source_file" else (0, len(data) + 1))
+            found.append((opening, item.end_byte) if item.type != "source_file" else (0, len(data) + 1))
     for at in find_all(data, b"cfg!(test)"):  # its branch never runs outside tests
         branch = file.syntax.at(at, at + 3)
         macro = branch.parent if branch.type == "identifier" else branch
@@ -218,7 +226,9 @@ class Code:
         self._test_only: dict[str, bool] = {}
         self._by_path = {file.source.path: file for file in self.files}
         self._functions: dict[str, list[Definition]] = {}
+        self._owned: dict[str, dict[str, list[Definition]]] = {}
         self._consts: dict[str, list[Definition]] = {}
+        self._uses: dict[str, dict[str, list[tuple[File, int]]]] = {}
         self._calls: dict[tuple[str, str, bool], list[Definition]] = {}
         self._structs: dict[str, list[Definition]] = {}
         self._literals: dict[str, list[Definition]] = {}
@@ -277,6 +287,15 @@ class Code:
                 and not self.is_test(file, start)
             ):
                 yield Definition(file, parent)
+
+    def functions_of(self, name: str, owner: str) -> list[Definition]:
+        """Functions of this name in impls of the type ``owner``, free ones for ""."""
+        known = self._owned.get(name)
+        if known is None:
+            known = self._owned[name] = {}
+            for definition in self.functions(name):
+                known.setdefault(owner_of(definition.file, definition.node), []).append(definition)
+        return known.get(owner, [])
 
     def functions(self, name: str) -> list[Definition]:
         """Functions and methods of this name that have a body."""
@@ -362,36 +381,57 @@ class Code:
         key = (name, owner, method)
         known = self._calls.get(key)
         if known is None:
+            uses = self._uses_of(name)
+            places = [*uses.get(owner, ()), *(uses.get(".", ()) if method else ())]
+            if owner:
+                places += [(file, at) for file, at in uses.get("Self", ()) if self._impl_at(file, at, len(name.encode())) == owner]
             known = self._calls[key] = []
+            size = len(name.encode("utf-8", "surrogateescape"))
+            for file, at in places:
+                node = None if self.is_test(file, at) else file.node(at, at + size)
+                use = call_of(node) if node is not None else None
+                if use is not None:
+                    known.append(Definition(file, use))
+        return known
+
+    def _uses_of(self, name: str) -> dict[str, list[tuple[File, int]]]:
+        """Places of a word by what is written before it: a type's name, ``Self``, ``.``, or "" for nothing and for modules."""
+        known = self._uses.get(name)
+        if known is None:
+            known = self._uses[name] = {}
             word = name.encode("utf-8", "surrogateescape")
             for file in self.files:
                 for at in file.words(word):
-                    if not _may_call(file.data, at, owner, method) or self.is_test(file, at):
-                        continue
-                    node = file.node(at, at + len(word))
-                    use = call_of(node) if node is not None else None
-                    if use is not None and (not _says_self(file.data, at) or file.impl_of(use) == owner):
-                        known.append(Definition(file, use))
+                    before = _before(file.data, at)
+                    if before is not None:
+                        known.setdefault(before, []).append((file, at))
         return known
 
+    def _impl_at(self, file: File, at: int, size: int) -> str:
+        node = file.node(at, at + size)
+        return file.impl_of(node) if node is not None else ""
 
-def _says_self(data: bytes, at: int) -> bool:
-    return data[max(0, at - 6) : at] == b"Self::"
 
-
-def _may_call(data: bytes, at: int, owner: str, method: bool) -> bool:
-    """Whether the word at ``at`` can be a use of the function, going by what is written before it."""
+def _before(data: bytes, at: int) -> str | None:
+    """What qualifies the word at ``at``; None where the word is declared rather than used."""
     before = data[max(0, at - 80) : at].rstrip()
     if before.endswith(b"."):
-        return method and not before.endswith(b"..")
+        return "." if not before.endswith(b"..") else None
     if not before.endswith(b"::"):
-        return not owner and not before.endswith((b"fn", b"mod", b"struct", b"let", b"mut"))
+        return None if before.endswith((b"fn", b"mod", b"struct", b"let", b"mut")) else ""
     path = before[:-2].rstrip()
     end = len(path)
     while end and path[end - 1] in _WORD:
         end -= 1
     last = path[end:].decode("utf-8", "replace")
-    return last in (owner, "Self") if owner else not last[:1].isupper()
+    return last if last[:1].isupper() else ""
+
+
+def owner_of(file: File, function: Node) -> str:
+    """The type whose ``impl`` directly holds ``function``, "" for a free function."""
+    holder = function.parent
+    impl = holder.parent if holder is not None and holder.type == "declaration_list" else None
+    return file.impl_of(function) if impl is not None and impl.type in ("impl_item", "trait_item") else ""
 
 
 def call_of(name: Node) -> Node | None:

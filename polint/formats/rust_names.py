@@ -95,13 +95,6 @@ def takes_self(function: Node) -> bool:
     return holder is not None and any(child.type == "self_parameter" for child in holder.named_children)
 
 
-def owner_of(file: File, function: Node) -> str:
-    """The type whose ``impl`` directly holds ``function``, "" for a free function."""
-    holder = function.parent
-    impl = holder.parent if holder is not None and holder.type == "declaration_list" else None
-    return file.impl_of(function) if impl is not None and impl.type in ("impl_item", "trait_item") else ""
-
-
 def _names_in(file: File, pattern: Node, depth: int = 0) -> Iterator[str]:
     if pattern.type in ("identifier", "shorthand_field_identifier"):
         yield file.text(pattern)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from .rust_code import COMMENTS, File, arguments, tail
-from .rust_names import Names, Ref, Scope, owner_of, parameters, takes_self
+from .rust_code import COMMENTS, File, arguments, tail, owner_of
+from .rust_names import Names, Ref, Scope, parameters, takes_self
 from .rust_values import Reader
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ class Tracer:
             types = (*types, file.text(written))
         label = holder.child_by_field_name("name")
         name = file.text(label) if label is not None else ""
-        uses = self.reader.code.calls(name, owner_of(file, holder), takes_self(holder))
+        uses = self.reader.code.calls(name(file, holder), takes_self(holder))
         calls = [use for use in uses if use.node.type == "call_expression" and use.node.parent is not None]
         if not calls or len(calls) != len(uses) or depth > 8:
             yield End(links, file, why=f"is returned from `{name}`, whose callers are not found", types=types)

@@ -13,9 +13,9 @@ from ..units import INFINITY, Seconds
 from ..value import Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 from . import rust_scalars as scalars
 from .rust_calls import call
-from .rust_code import COMMENTS, Code, Definition, arguments, returns, tail
+from .rust_code import COMMENTS, Code, Definition, arguments, returns, tail, owner_of
 from .rust_forms import diverges, elements, is_present, returned, segments, template, unknown_reason
-from .rust_names import Bound, FieldRef, Names, Param, Ref, Scope, hint_of, owner_of, parameters, takes_self
+from .rust_names import Bound, FieldRef, Names, Param, Ref, Scope, hint_of, parameters, takes_self
 from .rust_structs import Structs, same
 
 if TYPE_CHECKING:
@@ -387,15 +387,14 @@ class Reader:
 
     def select(self, name: str, qualifier: str, node: Node, scope: Scope) -> Definition | None:
         """The one function of the crate that ``qualifier::name`` can mean at ``node``."""
-        found = self.code.functions(name)
-        if not found:
+        if not self.code.functions(name):
             return None
         if qualifier == "Self":
             qualifier = scope.file.impl_of(node)
         if qualifier[:1].isupper():
-            found = [one for one in found if owner_of(one.file, one.node) == qualifier]
+            found = self.code.functions_of(name, qualifier)
         else:
-            found = [one for one in found if not owner_of(one.file, one.node)]
+            found = self.code.functions_of(name, "")
             if qualifier and qualifier not in ("crate", "self", "super"):
                 named = [one for one in found if qualifier in one.file.module_names()]
                 module = b"mod " + qualifier.encode("utf-8", "surrogateescape")
@@ -480,7 +479,7 @@ class Reader:
         name_node = function.child_by_field_name("name")
         if name_node is None or param.index < 0:
             return None
-        name, owner, method = file.text(name_node), owner_of(file, function), takes_self(function)
+        name, owner, method = file.text(name_node)(file, function), takes_self(function)
         wanted = len(parameters(function))
         found: list[Ref] = []
         for use in self.code.calls(name, owner, method):

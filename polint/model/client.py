@@ -102,7 +102,7 @@ class Connection(Section):
         self.services = services
         self.long_running = long_running
 
-    persistent = setting("ATTR_PERSISTENT", bool, read.truth, False, "PDO", "keep the connection open in the worker")
+    persistent = setting("ATTR_PERSISTENT", bool, read.php_truth, False, "PDO", "keep the connection open in the worker")
     connect_timeout = setting("ATTR_TIMEOUT", Seconds, read.seconds, Seconds(30), "PDO", "longest wait for the server to answer")
 
     @property

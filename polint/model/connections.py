@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,29 +30,36 @@ def driver(entry: php.ConnectionEntry, environment: Environment) -> str:
 
 
 def is_pgsql(call: php.PdoCall, environment: Environment) -> bool:
-    if call.function.startswith("pg_"):
+    """Whether a call connects to PostgreSQL, as far as its DSN shows."""
+    if call.function.startswith("pg_") or call.driver == "pgsql":
         return True
     if call.dsn is None:
         return False
     fact = resolve("dsn", call.dsn, environment)
-    if fact.is_known:
-        return str(fact.value).startswith("pgsql:")
-    return _starts_with(call.dsn, "pgsql:")
+    return fact.is_known and str(fact.value).startswith("pgsql:")
 
 
-def _starts_with(value: Value, prefix: str) -> bool:
-    match value:
-        case Literal(text):
-            return str(text).startswith(prefix)
-        case _ if hasattr(value, "args") and value.args:
-            return _starts_with(value.args[0], prefix)
-        case _:
-            return value.span.text.lstrip("\"'").startswith(prefix)
+def supervisors(files: Mapping[str, php.PhpFile], environment: Environment) -> list[php.Supervisor] | None:
+    """The Horizon supervisors that run where APP_ENV says (production when nothing does); None without a config/horizon.php.
+
+    Names of environments may hold ``*``; the first that matches is taken (laravel/horizon, ProvisioningPlan).
+    """
+    for file in files.values():
+        if not file.supervisors:
+            continue
+        app = environment.variables.get("APP_ENV")
+        name = str(app.value) if app is not None and app.is_known else "production"
+        for pattern in dict.fromkeys(one.environment for one in file.supervisors):
+            if pattern == name or ("*" in pattern and re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name)):
+                return [one for one in file.supervisors if one.environment == pattern]
+        return []
+    return None
 
 
-def supervisor(one: php.Supervisor, environment: Environment) -> Fact[int]:
-    entry = one.settings.get("maxProcesses") or one.settings.get("processes")
+def processes(one: php.Supervisor, environment: Environment) -> Fact[int]:
+    """Most processes of a supervisor: maxProcesses, and with balancing at least one for each queue."""
     count: Fact[int] = default("maxProcesses", 1, "Horizon")
+    entry = one.settings.get("maxProcesses")
     if entry is not None:
         found = resolve("maxProcesses", entry.value, environment)
         if not found.is_known:
@@ -61,7 +69,21 @@ def supervisor(one: php.Supervisor, environment: Environment) -> Fact[int]:
             count = Fact("maxProcesses", found.origin, read.count(found.value), span, found.sources, found.reason, found.via)
         except ValueError as error:
             return unknown("maxProcesses", str(error), entry.value_span)
+    elif not one.settings_known:
+        return unknown("maxProcesses", "its settings are put together at run time", one.span)
+    queue, balance = one.settings.get("queue"), one.settings.get("balance")
+    if queue is None or (balance is not None and _text("balance", balance.value, environment) not in ("simple", "auto")):
+        return count
+    queues = _text("queue", queue.value, environment)
+    number = len([name for name in queues.split(",") if name.strip()]) if queues else 0
+    if number > count.value:
+        return Fact("queues", "written", number, queue.value_span)
     return count
+
+
+def _text(name: str, value: Value, environment: Environment) -> str:
+    fact = resolve(name, value, environment)
+    return str(fact.value) if fact.is_known and fact.value is not None else ""
 
 
 def build_connections(stacks: Sequence[Stack], files: Mapping[str, php.PhpFile], tree: Tree, project: Project) -> None:

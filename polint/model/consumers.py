@@ -12,7 +12,8 @@ from ..fact import Fact, default, derive, unknown
 from . import crates as rust_crates
 from . import images
 from .client import Fpm
-from .connections import driver, is_pgsql, supervisor
+from .connections import driver, is_pgsql, supervisors
+from .connections import processes as supervised
 from .crates import CrateSources
 from .fpm import runs_fpm
 from .postgres import server_image
@@ -322,6 +323,10 @@ class Linker:
             return [], None
         for call in pgsql:
             dsn = resolve("dsn", call.dsn, service.environment) if call.dsn is not None else None
+            host = call.keywords.get("host")
+            said = resolve("host", host, service.environment) if host is not None else None
+            if said is not None and said.is_known and not (dsn is not None and dsn.is_known):
+                return [], reach(service, str(said.value), self.ends)
             return [], self.target(service, dsn)
         found = from_environment(service, self.ends)
         if found is not None and not found.elsewhere:
@@ -360,7 +365,7 @@ class Linker:
     def per_process(self, connections: Iterable[tuple[php.ConnectionEntry, Environment]]) -> Fact[int]:
         """Connections of one PHP process: 1, or 2 with a read/write split."""
         for entry, _ in connections:
-            if entry.read_hosts and entry.write_hosts:
+            if entry.read_hosts:
                 return Fact("connections", "written", 2, entry.span)
         return default("connections", 1, "one a process")
 
@@ -369,17 +374,15 @@ class Linker:
         stated = service.stated.get("processes")
         if stated is not None:
             return stated.named("processes")
-        for path, file in files.items():
-            if not file.supervisors:
-                continue
-            environment = service.environment.over(self.laravel_env(path))
-            app = environment.variables.get("APP_ENV")
-            name = str(app.value) if app is not None and app.is_known else "production"
-            chosen = [one for one in file.supervisors if one.environment == name]
-            if not chosen:
-                return unknown("processes", f"config/horizon.php has no environment {name}")
-            return derive("processes", lambda *counts: sum(counts), *(supervisor(one, environment) for one in chosen))
-        return unknown("processes", "its config/horizon.php is not in the repository")
+        root = next((path for path, file in files.items() if file.supervisors), "")
+        environment = service.environment.over(self.laravel_env(root) if root else NOTHING)
+        chosen = supervisors(files, environment)
+        if chosen is None:
+            return unknown("processes", "its config/horizon.php is not in the repository")
+        if not chosen:
+            return unknown("processes", "config/horizon.php has no environment of the name APP_ENV gives")
+        counts = [supervised(one, environment) for one in chosen]
+        return counts[0] if len(counts) == 1 else derive("processes", lambda *each: sum(each), *counts)
 
     # -------------------------------------------------------------- poolers and the rest
 

@@ -63,14 +63,16 @@ def _starts_fpm(service: Service) -> bool:
     return words[0].endswith(".sh") or words[0] in ("docker-php-entrypoint", "supervisord", "/init", "init", "tini", "dumb-init")
 
 
-def add(effective: Effective, path: str, tree: Tree, project: Project, environment: Environment) -> None:
-    """Lay one file over what is there."""
+def add(
+    effective: Effective, path: str, tree: Tree, project: Project, environment: Environment, version: tuple[int, int] | None = None
+) -> None:
+    """Lay one file over what is there; ``version`` is PHP's, as far as it is known."""
     source = tree.read(path)
     if source is None:
         return
     project.read_files.add(path)
     effective.files.append(path)
-    parsed = ini.parse_fpm(source)
+    parsed = ini.parse_fpm(source, version)
     for fault in parsed.faults:
         project.problems.append(Problem("php-fpm", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
     first = True
@@ -144,6 +146,7 @@ def _effective(
 ) -> tuple[Effective, bool]:
     """The effective configuration, and whether everything in it was seen."""
     effective = Effective()
+    version = images.php_version(service.base_image)
     candidates = tree.paths("php-fpm")
     if image.settings:
         effective.pools["www"] = {key: default(key, value, f"the image {image.family}") for key, value in image.settings}
@@ -156,7 +159,7 @@ def _effective(
         if main is not None:
             effective.pools.pop("www", None)
             effective.spans.pop("www", None)
-            add(effective, main, tree, project, service.environment)
+            add(effective, main, tree, project, service.environment, version)
             own = {}
         late: dict[str, Fact[Any]] = {}
         for name in sorted({*own, *placed}):
@@ -165,7 +168,7 @@ def _effective(
             if name in placed:
                 if name == "www.conf":
                     effective.pools.pop("www", None)
-                add(effective, placed[name], tree, project, service.environment)
+                add(effective, placed[name], tree, project, service.environment, version)
             else:
                 effective.section = own[name]
                 if name == "www.conf" and any(fact.is_written for fact in effective.pools["www"].values()):
@@ -176,7 +179,7 @@ def _effective(
         seen = False
         for target, path in service.mounts.items():
             if path in candidates and target.endswith(".conf"):
-                add(effective, path, tree, project, service.environment)
+                add(effective, path, tree, project, service.environment, version)
                 seen = True
     for name, key in image.variables:
         fact = service.environment.variables.get(name)
@@ -192,7 +195,7 @@ def _effective(
         if not near and only:
             near = [path for path in candidates if path not in project.read_files and below(path, stack.folder)]
         if len(near) == 1 and not image.variables:
-            add(effective, near[0], tree, project, service.environment)
+            add(effective, near[0], tree, project, service.environment, version)
             seen = True
     return effective, seen or image.known
 

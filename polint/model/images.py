@@ -184,6 +184,12 @@ def fpm_image(text: str) -> FpmImage | None:
     return None
 
 
+def php_version(text: str) -> tuple[int, int] | None:
+    """PHP's version as an image's tag tells it: ``8.3-fpm-alpine`` is (8, 3); None when it does not."""
+    found = re.match(r"v?(\d)\.(\d{1,2})(?!\d)", image_name(text).tag)
+    return (int(found.group(1)), int(found.group(2))) if found else None
+
+
 def is_pgbouncer(text: str) -> bool:
     """Whether an image runs PgBouncer."""
     base = image_name(text).base

@@ -51,6 +51,11 @@ def truth(value: object) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
+def php_truth(value: object) -> bool:
+    """As PHP casts to bool, and PDO takes ATTR_PERSISTENT: any text but "" and "0" is true, "false" included."""
+    return value not in ("", "0") if isinstance(value, str) else bool(value)
+
+
 def fpm_seconds(value: object) -> Seconds:
     """A php-fpm time: units s m h d; any other trailing letters are dropped as FPM does (``30ms`` is 30 s); 0 is off."""
     text = str(value).strip()
