@@ -52,10 +52,10 @@ def summary(server: Server) -> str:
     count = _interval(scenario)
     name = server.label
     if not usable.is_known:
-        return f"{name}: {count} connections, of an unknown number ({usable.reason})"
+        return f"{name}: {count} connections of an unknown number: {usable.reason}"
     missing = ", ".join(dict.fromkeys(consumer.service for consumer in server.unknown_consumers))
-    if missing and not scenario.at_least:
-        return f"{name}: {usable.value} usable connections, for an unknown number of clients: {missing}"
+    if not scenario.at_least:
+        return f"{name}: {usable.value} usable connections, " + (f"for clients of unknown size: {missing}" if missing else "no client found")
     share = f" ({_percent(scenario.at_least, usable.value)})" if scenario.at_least or scenario.at_most == 0 else ""
     text = f"{name}: {count} of {usable.value} connections{share}"
     if missing:

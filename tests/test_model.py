@@ -54,9 +54,9 @@ services:
         ("deploy: {replicas: 3}", "db: 30 of 97 connections (31 %)"),
         ("scale: 4", "db: 40 of 97 connections (41 %)"),
         ("restart: always", "db: 10 of 97 connections (10 %)"),
-        ("deploy: {mode: global}", "db: 97 usable connections, for an unknown number of clients: api"),
+        ("deploy: {mode: global}", "db: 97 usable connections, for clients of unknown size: api"),
         ("deploy: {replicas: '${N:-2}'}", "db: 20 of 97 connections (21 %)"),
-        ("deploy: {replicas: '${N}'}", "db: 97 usable connections, for an unknown number of clients: api"),
+        ("deploy: {replicas: '${N}'}", "db: 97 usable connections, for clients of unknown size: api"),
         ("profiles: [debug]", "db: 10 of 97 connections (10 %)"),
     ],
 )
@@ -124,8 +124,8 @@ def test_a_mounted_conf_counts_only_when_it_is_read() -> None:
     """
     conf = {"pg.conf": "max_connections = 500\n"}
     read = "command: postgres -c config_file=/etc/postgresql/postgresql.conf"
-    assert summary({"compose.yaml": compose.format(command=read), **conf}) == ["db: 0 of 497 connections (0 %)"]
-    assert summary({"compose.yaml": compose.format(command=""), **conf})[0] == "db: 0 of 97 connections (0 %)"
+    assert summary({"compose.yaml": compose.format(command=read), **conf}) == ["db: 497 usable connections, no client found"]
+    assert summary({"compose.yaml": compose.format(command=""), **conf})[0] == "db: 97 usable connections, no client found"
 
 
 def test_conf_includes_and_the_last_one_wins() -> None:
@@ -188,7 +188,7 @@ def test_fpm_files_lie_over_those_of_the_image(name: str, conf: str, children: i
     found = of({"compose.yaml": LARAVEL % ("X: 1", name), "zz.conf": conf, "app/config/database.php": DATABASE})
     (fpm,) = found.fpms
     assert (fpm.max_children.value if fpm.max_children.is_known else None) == children
-    expected = "97 usable connections, for an unknown number of clients: web"
+    expected = "97 usable connections, for clients of unknown size: web"
     if children is not None:
         expected = f"{children} of 97 connections ({100 * children / 97:.0f} %)"
     assert [budget.summary(server) for server in found.servers] == [f"db: {expected}"]
@@ -202,7 +202,7 @@ def test_a_second_fpm_pool_adds_up() -> None:
 
 def test_a_service_on_mysql_is_no_client() -> None:
     files = {"compose.yaml": LARAVEL % ("DB_CONNECTION: mysql", "zz.conf"), "zz.conf": "[www]\n", "app/config/database.php": DATABASE}
-    assert summary(files) == ["db: 0 of 97 connections (0 %)"]
+    assert summary(files) == ["db: 97 usable connections, no client found"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_service_on_mysql_is_no_client() -> None:
     [
         ("php artisan queue:work --max-time=3600", "db: 2 of 97 connections (2 %)"),
         ("php artisan octane:start --workers=8 --task-workers=2", "db: 20 of 97 connections (21 %)"),
-        ("php artisan octane:start", "db: 97 usable connections, for an unknown number of clients: worker"),
+        ("php artisan octane:start", "db: 97 usable connections, for clients of unknown size: worker"),
         ("php artisan horizon", "db: 24 of 97 connections (25 %)"),
     ],
 )

@@ -284,6 +284,8 @@ def test_duration_from_environment() -> None:
     [
         ("MAX", "const MAX: u32 = 20;", "", 20, "20@1:18"),
         ("MAX", "static MAX: u32 = 20;", "", 20, "20@1:19"),
+        ("MAX", "#[cfg(test)] const MAX: u32 = 1; #[cfg(not(test))] const MAX: u32 = 20;", "", 20, "20@1:70"),
+        ("MAX", "const MAX: u32 = 1;", "const MAX: u32 = 20;", 20, "20@3:18"),
         ("MAX", "const OTHER: u32 = 20; const MAX: u32 = OTHER;", "", 20, "20@1:20"),
         ("Pool::MAX", "struct Pool; impl Pool { const MAX: u32 = 7; }", "", 7, "7@1:43"),
         ("n", "", "let n = 5;", 5, "5@3:9"),
@@ -326,6 +328,10 @@ def test_followed_name(expression: str, before: str, statements: str, value: obj
         ("n", "", "let n; if fast { n = 5 } else { n = 6 }", "`n` is set in more than one place"),
         ("n", "", "for n in sizes {", "`n` changes from one pass of a loop to the next"),
         ("MAX", "", "", "`MAX` is decided at run time"),
+        ("MAX", '#[cfg(feature = "a")] const MAX: u32 = 1; #[cfg(not(feature = "a"))] const MAX: u32 = 2;', "",
+         "`MAX` is decided at run time"),
+        ("n", "", "#[cfg(unix)]\nlet n = 5;", "`n` depends on how the program is compiled"),
+        ("n", "", "let mut n = vec![5]; n.push(6);", "`n` is set in more than one place"),
         ("a::MAX", "mod a { pub const MAX: u32 = 1; } mod b { pub const MAX: u32 = 2; }", "", "`a::MAX` is decided at run time"),
         ("c.max", "struct C { max: u32 }", "let mut c = C { max: 9 }; c.max = 10;", "field `max` is changed as the program runs"),
         ("c.max", "#[derive(Deserialize)] struct C { max: u32 }", "let c: C = toml::from_str(&text)?;",
@@ -424,6 +430,22 @@ def test_parameter_of_another_file() -> None:
     assert (str(value.span), value.span.text) == ("src/main.rs:1:36", "9")
 
 
+def test_function_of_another_crate_with_the_same_name() -> None:
+    body = 'fn main() { let p = PgPoolOptions::new().max_connections(size("N", 5)).connect(U); }'
+    own = "pub fn size(k: &str, d: u32) -> u32 { d }"
+    for use, known in (
+        ("use other::size;", False),
+        ("use other::{Thing, size};", False),
+        ("use crate::env::size;", True),
+        ("use myapp::env::size;", True),
+        ("use env::{size, other};", True),
+        ("use super::*;", True),
+        ("", False),
+    ):
+        found = only(crate(f"{use}\n{body}", src__env=own)).settings["max_connections"].value
+        assert isinstance(found, Literal) is known, use
+
+
 def test_method_parameters() -> None:
     code = """
 struct Db { pool: PgPool }
@@ -487,6 +509,13 @@ def test_clap() -> None:
         ("DATABASE_URL", "env@7:18"),
         ("DB_IDLE", '"DB_IDLE"@9:23'),
     ]
+
+
+def test_clap_field_of_a_type_of_its_own() -> None:
+    before = '#[derive(Parser)] struct C { #[arg(env = "DB_URL", default_value = "postgres://d")] url: Url }'
+    found = target("c.url.as_str()", before, "let c = C::parse();")
+    assert found is not None
+    assert [outcome(found, given) for given in ({}, {"DB_URL": "postgres://e"})] == ["postgres://d", "postgres://e"]
 
 
 def test_envconfig() -> None:
@@ -957,6 +986,13 @@ def test_time_stays_linear() -> None:
     seconds(5)
     few, many = min(seconds(40) for _ in range(3)), seconds(400)
     assert many < 40 * few + 0.5
+
+
+def test_many_reads_through_many_callers() -> None:
+    start = time.perf_counter()
+    found = crate("fn g(k: &str) {" + "env::var(k);" * 1000 + "}\nfn f() {" + 'g("A");\n' * 1000 + "}")
+    assert len(found.env_reads) == 1000
+    assert time.perf_counter() - start < 3
 
 
 def test_huge_line() -> None:

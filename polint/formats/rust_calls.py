@@ -8,7 +8,7 @@ from ..source import Span
 from ..units import Seconds
 from ..value import Computed, EnvRead, Literal, Opaque, Value
 from . import rust_scalars as scalars
-from .rust_code import COMMENTS, arguments, owner_of
+from .rust_code import COMMENTS, arguments
 from .rust_forms import bare_is_url, diverges, segments
 from .rust_names import Bound, Ref, Scope, parameters, scalar, takes_self
 
@@ -293,14 +293,10 @@ def _second(reader: Reader, name: str, first: Value, args: list[Node], node: Nod
 
 
 def _own_method(reader: Reader, name: str, receiver: Node, args: list[Bound], node: Node, scope: Scope, hint: str) -> Value:
-    candidates = [
-        found for found in reader.code.functions(name) if takes_self(found.node) and len(parameters(found.node)) == len(args)
-    ]  # fmt: skip
-    if not candidates:
+    if not reader.code.functions(name):
         return reader.unknown(node, scope)
     struct = reader.structs.thing(Ref(receiver, scope)).struct
-    if struct:
-        candidates = [found for found in candidates if owner_of(found.file, found.node) == struct]
-    if len(candidates) != 1:
+    found = reader.code.functions_of(name, struct) if struct else []  # a method of this name may be any library's
+    if len(found) != 1 or not takes_self(found[0].node) or len(parameters(found[0].node)) != len(args):
         return reader.unknown(node, scope)
-    return reader.follow(candidates[0], args, node, scope, hint, Ref(receiver, scope))
+    return reader.follow(found[0], args, node, scope, hint, Ref(receiver, scope))

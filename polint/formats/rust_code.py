@@ -228,6 +228,7 @@ class Code:
         self._functions: dict[str, list[Definition]] = {}
         self._owned: dict[str, dict[str, list[Definition]]] = {}
         self._consts: dict[str, list[Definition]] = {}
+        self._module_names: frozenset[str] | None = None
         self._uses: dict[str, dict[str, list[tuple[File, int]]]] = {}
         self._calls: dict[tuple[str, str, bool], list[Definition]] = {}
         self._structs: dict[str, list[Definition]] = {}
@@ -393,6 +394,26 @@ class Code:
                 if use is not None:
                     known.append(Definition(file, use))
         return known
+
+    def sees(self, file: File, name: str, definition: File) -> bool:
+        """Whether the bare ``name`` in ``file`` can be the function that ``definition`` holds, going by ``use`` declarations."""
+        if file is definition:
+            return True
+        word = name.encode("utf-8", "surrogateescape")
+        for at in file.words(word):
+            start = file.data.rfind(b"use ", 0, at)
+            if start < 0 or b";" in file.data[start:at]:
+                continue
+            path = [part.strip(" {\n\t") for part in file.data[start + 4 : at].decode("utf-8", "replace").split("::")]
+            if path[0] in ("crate", "self", "super") or path[0] in self._modules():
+                return True
+            return len(path) < 2 or definition.source.path.endswith("/lib.rs") or path[-2] in definition.module_names()
+        return b"::*" in file.data
+
+    def _modules(self) -> frozenset[str]:
+        if self._module_names is None:
+            self._module_names = frozenset(name for file in self.files for name in file.module_names())
+        return self._module_names
 
     def _uses_of(self, name: str) -> dict[str, list[tuple[File, int]]]:
         """Places of a word by what is written before it: a type's name, ``Self``, ``.``, or "" for nothing and for modules."""

@@ -34,6 +34,7 @@ _COMPUTED = "the code reads a variable whose name is computed"
 
 def environment(reader: Reader) -> tuple[tuple[EnvRead, ...], bool, str]:
     """All reads by a known name (in order of place), whether a .env file is loaded, and why any variable may be read, or ""."""
+    passed: set[tuple[str, int, str]] = set()
     reads: dict[tuple[str, str, int], EnvRead] = {}
     loads, wholesale = False, ""
 
@@ -49,7 +50,7 @@ def environment(reader: Reader) -> tuple[tuple[EnvRead, ...], bool, str]:
                 if node.type != "call_expression":
                     wholesale = wholesale or _COMPUTED
                     continue
-                names, whole = _names(reader.start(), file, node)
+                names, whole = _names(reader, file, node, passed)
                 for read in names:
                     add(read)
                 wholesale = wholesale or ("" if whole else _COMPUTED)
@@ -91,19 +92,19 @@ def _reads(reader: Reader, file: File) -> Iterator[Node]:
                 yield parent
 
 
-def _names(reader: Reader, file: File, call: Node) -> tuple[list[EnvRead], bool]:
+def _names(reader: Reader, file: File, call: Node, passed: set[tuple[str, int, str]]) -> tuple[list[EnvRead], bool]:
     """The variables one ``env::var(..)`` reads, over all callers of the function it stands in; and whether these are all."""
     args = arguments(call)
     if len(args) != 1:
         return [], True
     scope = Scope(file)
-    value = reader.value(args[0], scope, "str")
+    value = reader.start().value(args[0], scope, "str")
     if isinstance(value, Literal) and isinstance(value.value, str):
         return [EnvRead(value.value, value.span)], True
-    return _by_callers(reader, file, args[0], 0)
+    return _by_callers(reader, file, args[0], 0, passed)
 
 
-def _by_callers(reader: Reader, file: File, name: Node, depth: int) -> tuple[list[EnvRead], bool]:
+def _by_callers(reader: Reader, file: File, name: Node, depth: int, passed: set[tuple[str, int, str]]) -> tuple[list[EnvRead], bool]:
     scope = Scope(file)
     inner = name
     while inner.type in ("reference_expression", "parenthesized_expression") and inner.named_children:
@@ -118,19 +119,23 @@ def _by_callers(reader: Reader, file: File, name: Node, depth: int) -> tuple[lis
     found = reader.names.find(file.text(inner), inner, scope)
     if not isinstance(found, Param):
         if found is not None and hasattr(found, "node") and depth < 4:
-            return _by_callers(reader, file, found.node, depth + 1)
+            return _by_callers(reader, file, found.node, depth + 1, passed)
         return [], False
+    key = (file.source.path, found.node.start_byte, found.name)
+    if key in passed:
+        return [], True  # its callers were asked for another read of the same name
+    passed.add(key)
     given = reader.callers(found)
     if given is None:
         return [], False
     reads: list[EnvRead] = []
     complete = True
     for ref in given:
-        value = reader.value(ref.node, Scope(ref.scope.file), "str")
+        value = reader.start().value(ref.node, Scope(ref.scope.file), "str")
         if isinstance(value, Literal) and isinstance(value.value, str):
             reads.append(EnvRead(value.value, value.span))
         else:
-            more, whole = _by_callers(reader, ref.scope.file, ref.node, depth + 1)
+            more, whole = _by_callers(reader, ref.scope.file, ref.node, depth + 1, passed)
             reads += more
             complete = complete and whole
     return reads, complete

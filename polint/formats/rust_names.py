@@ -143,8 +143,15 @@ def destructure(file: File, pattern: Node, name: str, value: Node, scope: Scope,
 def _changes(file: File, name: str, start: int, end: int) -> bool:
     """Whether variable ``name`` is assigned again, or lent out to be changed, between two bytes."""
     word = re.escape(name.encode("utf-8", "surrogateescape"))
-    found = re.compile(rb"(?<![\w.])" + word + rb"\s*(?:[-+*/%]|<<|>>)?=(?![=>])|&mut\s+" + word + rb"\b").search(file.data, start, end)
-    return found is not None
+    assigned = rb"(?<![\w.])" + word + rb"\s*(?:[-+*/%]|<<|>>)?=(?![=>])|&mut\s+" + word + rb"\b"
+    changed = rb"|(?<![\w.])" + word + rb"\s*\.\s*(?:push|insert|clear|truncate|replace_range|set_|extend|append|remove|retain|take\()"
+    return re.compile(assigned + changed).search(file.data, start, end) is not None
+
+
+def conditional(file: File, statement: Node) -> bool:
+    """Whether a statement is compiled under a ``#[cfg(..)]`` of its own."""
+    before = statement.prev_named_sibling
+    return before is not None and before.type == "attribute_item" and b"cfg" in file.data[before.start_byte : before.end_byte]
 
 
 class Names:
@@ -219,8 +226,11 @@ class Names:
 
     def _in_block(self, name: str, block: Node, child: Node, scope: Scope) -> Bound | None:
         file = scope.file
-        for let in reversed(self.lets(file, block).get(name, ())):
+        lets = self.lets(file, block).get(name, ())
+        for let in reversed(lets):
             if let.type != "let_declaration":
+                if block.type != "block" or len(lets) > 1 or conditional(file, let):
+                    return None  # of the crate's consts the right one is chosen elsewhere
                 value = let.child_by_field_name("value")
                 return Ref(value, scope, hint_of(file, let)) if value is not None else None
             if let.start_byte >= child.start_byte:
@@ -228,6 +238,8 @@ class Names:
             pattern, value = let.child_by_field_name("pattern"), let.child_by_field_name("value")
             if pattern is None:
                 continue
+            if conditional(file, let):
+                return Opaque(f"`{name}` depends on how the program is compiled", file.span(pattern))
             mutable = any(part.type == "mutable_specifier" for part in let.named_children) or pattern.type == "mut_pattern"
             if (value is None or mutable) and _changes(file, name, let.end_byte, block.end_byte):
                 return Opaque(f"`{name}` is set in more than one place", file.span(pattern))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from .rust_code import COMMENTS, File, arguments, tail, owner_of
-from .rust_names import Names, Ref, Scope, parameters, takes_self
+from .rust_code import COMMENTS, File, arguments, owner_of, tail
+from .rust_names import Names, Ref, Scope, conditional, parameters, takes_self
 from .rust_values import Reader
 
 if TYPE_CHECKING:
@@ -217,6 +217,9 @@ class Tracer:
         if pattern is None or pattern.type != "identifier" or holder is None:
             yield End(links, file, why="is taken apart", types=types)
             return
+        if conditional(file, let):
+            yield End(links, file, why="depends on how the program is compiled", types=types)
+            return
         if written is not None:
             types = (*types, file.text(written))
         yield from self._uses(file.text(pattern), let, holder, let.end_byte, scope, links, types, depth)
@@ -314,7 +317,7 @@ class Tracer:
             types = (*types, file.text(written))
         label = holder.child_by_field_name("name")
         name = file.text(label) if label is not None else ""
-        uses = self.reader.code.calls(name(file, holder), takes_self(holder))
+        uses = self.reader.code.calls(name, owner_of(file, holder), takes_self(holder))
         calls = [use for use in uses if use.node.type == "call_expression" and use.node.parent is not None]
         if not calls or len(calls) != len(uses) or depth > 8:
             yield End(links, file, why=f"is returned from `{name}`, whose callers are not found", types=types)

@@ -256,15 +256,17 @@ class Structs:
         struct = thing.struct
         if not struct:
             owners = {self._struct_name(owner) for owner in reader.code.structs_with(name)}
-            if len(owners) != 1 or not self._may_own(base):
+            if len(owners) != 1:
                 return at_run_time
             struct = owners.pop()
+            if not self._may_own(base):
+                return Opaque(CONFIG_FILE, span) if "Deserialize" in self._derived(struct) else at_run_time
         if self._written(struct, name):
             return Opaque(f"field `{name}` is changed as the program runs", span)
         declared = self._declaration(struct, name)
         if declared is not None:
             kind = declared.node.child_by_field_name("type")
-            hint = scalar(declared.file.text(kind)) if kind is not None else hint
+            hint = (scalar(declared.file.text(kind)) if kind is not None else "") or hint
         if thing.literal is not None:
             given = self._given(thing.literal, name)
             return reader.force(given, hint) if given is not None else at_run_time
@@ -287,8 +289,11 @@ class Structs:
         return first if first is not None and len(built) <= 8 else at_run_time
 
     def _may_own(self, base: Ref) -> bool:
-        """Whether a value of unknown type may be a struct of this crate, and not the result of some library's call."""
-        return base.node.type in ("identifier", "self", "field_expression")
+        """Whether a value of unknown type may be a struct of this crate: what a pattern or closure binds, not a library's result."""
+        if base.node.type != "identifier":
+            return False
+        found = self._reader.names.find(base.scope.file.text(base.node), base.node, base.scope)
+        return isinstance(found, Opaque)
 
     def _struct_name(self, definition: Definition) -> str:
         name = definition.node.child_by_field_name("name")
@@ -333,8 +338,8 @@ class Structs:
         """Field ``name`` of ``impl Default for struct``."""
         found = [
             one
-            for one in self._reader.code.functions("default")
-            if one.file.impl_of(one.node) == struct and not (one.node.child_by_field_name("parameters") or one.node).named_children
+            for one in self._reader.code.functions_of("default", struct)
+            if not (one.node.child_by_field_name("parameters") or one.node).named_children
         ]
         body = found[0].node.child_by_field_name("body") if len(found) == 1 else None
         if body is None or hops > 10:
@@ -410,8 +415,8 @@ class Structs:
             if isinstance(second, Literal) and isinstance(second.value, str) and hint not in ("", "str"):
                 second = self._reader.compute(scalars.parser(hint), (second,), second.span)
             value = Fallback(read, second, file.span(node))
-        if hint == "str":
-            return value
+        if hint in ("", "str"):
+            return value  # "" is a type of its own, which the text is handed on to
         return self._reader.compute(scalars.parser(hint), (value,), file.span(node))
 
 

@@ -13,7 +13,7 @@ from ..units import INFINITY, Seconds
 from ..value import Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 from . import rust_scalars as scalars
 from .rust_calls import call
-from .rust_code import COMMENTS, Code, Definition, arguments, returns, tail, owner_of
+from .rust_code import COMMENTS, Code, Definition, File, arguments, owner_of, returns, tail
 from .rust_forms import diverges, elements, is_present, returned, segments, template, unknown_reason
 from .rust_names import Bound, FieldRef, Names, Param, Ref, Scope, hint_of, parameters, takes_self
 from .rust_structs import Structs, same
@@ -39,6 +39,7 @@ class Reader:
         self.structs = Structs(self)
         self._nest = 0
         self._steps = 0
+        self._callers: dict[tuple[int, int, str], list[Ref] | None] = {}
         self._active: set[tuple[int, int, str]] = set()
         self.panics: dict[int, Value] = {}  # values whose failure ends the program, kept alive by themselves
 
@@ -403,7 +404,9 @@ class Reader:
                 found = named or found
         if len(found) > 1:
             found = [one for one in found if one.file is scope.file]
-        return found[0] if len(found) == 1 else None
+        if len(found) != 1 or (not qualifier and not self.code.sees(scope.file, name, found[0].file)):
+            return None
+        return found[0]
 
     def enter(self, definition: Definition, args: list[Bound], scope: Scope, receiver: Bound | None = None) -> Scope:
         """The scope inside a function called with ``args``."""
@@ -475,16 +478,22 @@ class Reader:
 
     def callers(self, param: Param) -> list[Ref] | None:
         """The expression each caller gives for a parameter; None when some caller cannot be followed."""
+        key = (id(param.file), param.node.id, param.name)
+        if key not in self._callers:
+            self._callers[key] = self._find_callers(param)
+        return self._callers[key]
+
+    def _find_callers(self, param: Param) -> list[Ref] | None:
         file, function = param.file, param.node
         name_node = function.child_by_field_name("name")
         if name_node is None or param.index < 0:
             return None
-        name, owner, method = file.text(name_node)(file, function), takes_self(function)
+        name, owner, method = file.text(name_node), owner_of(file, function), takes_self(function)
         wanted = len(parameters(function))
         found: list[Ref] = []
         for use in self.code.calls(name, owner, method):
             inside = use.file is file and function.start_byte <= use.node.start_byte < function.end_byte
-            if inside:
+            if inside or (not owner and not self._means(use, name, file)):
                 continue
             if use.node.type != "call_expression":
                 local = use.node.type == "identifier" and self.names.find(name, use.node, Scope(use.file)) is not None
@@ -498,6 +507,11 @@ class Reader:
             if len(args) == wanted + shift:
                 found.append(Ref(args[param.index + shift], Scope(use.file), param.hint))
         return found
+
+    def _means(self, use: Definition, name: str, home: File) -> bool:
+        """Whether a use of a free function's name can be that function: called by its bare name, it must have been imported."""
+        function = use.node.child_by_field_name("function") if use.node.type == "call_expression" else use.node
+        return function is None or function.type != "identifier" or self.code.sees(use.file, name, home)
 
     def argument(self, param: Param, hops: int, hint: str = "") -> Value:
         """What the callers of a function give for a parameter, when they all give the same."""

@@ -29,6 +29,12 @@ def driver(entry: php.ConnectionEntry, environment: Environment) -> str:
     return str(fact.value) if fact.is_known else ""
 
 
+def is_database(file: php.PhpFile) -> bool:
+    """Whether the ``connections`` of a file are of databases: Laravel's queue.php and broadcasting.php have some as well."""
+    databases = ("pgsql", "mysql", "mariadb", "sqlite", "sqlsrv")
+    return any(driver(entry, NOTHING) in databases for entry in file.connections)
+
+
 def is_pgsql(call: php.PdoCall, environment: Environment) -> bool:
     """Whether a call connects to PostgreSQL, as far as its DSN shows."""
     if call.function.startswith("pg_") or call.driver == "pgsql":

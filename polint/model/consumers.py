@@ -12,7 +12,7 @@ from ..fact import Fact, default, derive, unknown
 from . import crates as rust_crates
 from . import images
 from .client import Fpm
-from .connections import driver, is_pgsql, supervisors
+from .connections import driver, is_database, is_pgsql, supervisors
 from .connections import processes as supervised
 from .crates import CrateSources
 from .fpm import runs_fpm
@@ -142,6 +142,8 @@ class Linker:
 
     def rust_pools(self, service: Service, *, count: bool = True) -> bool:
         """The pools of the crates a service runs; True when it runs any."""
+        if service.base_image and (images.is_bystander(service.base_image) or images.runs_other_language(service.base_image)):
+            return False
         found, ambiguous = rust_crates.crates_of(service, self.crates, self.stack, self.tree)
         if ambiguous:
             self.add(self.unknown(service, "sqlx", ambiguous), self.target(service, None))
@@ -245,7 +247,7 @@ class Linker:
         image = runs_fpm(service)
         artisan = self.artisan(service)
         fpms = self.fpms.get(service.name, ())
-        if not fpms and artisan is None and image is None and not mine:
+        if not fpms and artisan is None and image is None and not (mine and self.may_run_php(service)):
             return False
         connections, target = self.connections(service, mine, artisan)
         if target is None:
@@ -270,6 +272,15 @@ class Linker:
         elif base.base == "php" and "cli" in base.tag and service.command:
             reason = "what its command runs cannot be told"
         self.add(self.unknown(service, "php", reason), target)
+        return True
+
+    def may_run_php(self, service: Service) -> bool:
+        """Whether a service that sees PHP sources may run them: a bundler or a test host that mounts them does not."""
+        base = service.base_image
+        if base and (images.is_bystander(base) or images.runs_other_language(base)):
+            return False
+        if base and images.is_bare_system(base):
+            return "php" in service.runs or any("php" in text for text, _ in service.command)
         return True
 
     def artisan(self, service: Service) -> tuple[str, Fact[int]] | None:
@@ -301,7 +312,7 @@ class Linker:
     ) -> tuple[list[tuple[php.ConnectionEntry, Environment]], Target | None]:
         """The PostgreSQL connections a PHP service uses, and where they lead; None when it uses another database."""
         for path, file in files.items():
-            if not file.connections:
+            if not is_database(file):
                 continue
             environment = service.environment.over(self.laravel_env(path))
             wanted = resolve("default", file.default_connection, environment) if file.default_connection is not None else None
@@ -319,7 +330,7 @@ class Linker:
             return [(entry, environment)], self.php_target(service, entry, environment)
         calls = [call for file in files.values() for call in file.calls]
         pgsql = [call for call in calls if is_pgsql(call, service.environment)]
-        if calls and not pgsql:
+        if calls and all(call.driver not in ("", "pgsql") for call in calls):
             return [], None
         for call in pgsql:
             dsn = resolve("dsn", call.dsn, service.environment) if call.dsn is not None else None

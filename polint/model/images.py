@@ -212,6 +212,24 @@ def tool(text: str) -> tuple[str, int | None] | None:
     return None
 
 
+# Runtimes of languages other than PHP and Rust, and systems that come without either.
+_RUNTIMES = frozenset(
+    """node bun deno python pypy golang go ruby openjdk eclipse-temurin amazoncorretto maven gradle dotnet sdk aspnet elixir erlang
+    perl swift haskell julia r-base jruby groovy clojure scala""".split()
+)
+_SYSTEMS = frozenset("debian ubuntu alpine busybox fedora centos rockylinux almalinux archlinux opensuse scratch distroless".split())
+
+
+def runs_other_language(text: str) -> bool:
+    """Whether an image is the runtime of a language polint does not read."""
+    return image_name(text).base in _RUNTIMES
+
+
+def is_bare_system(text: str) -> bool:
+    """Whether an image is an operating system with no language of its own."""
+    return image_name(text).base in _SYSTEMS
+
+
 # Images that never open a connection to PostgreSQL by themselves, whatever they depend on.
 _BYSTANDERS = lazy(
     r"^(.*/)?(nginx|httpd|traefik|caddy|haproxy|envoy|redis|valkey|keydb|memcached|rabbitmq|mysql|mariadb|mongo|elasticsearch|opensearch|"

@@ -18,17 +18,18 @@ _CONTEXT = 24  # columns kept before a span when its line is clipped
 def report(result: Report, style: Style) -> str:
     """The diagnostics with their sources, then what was read and what it adds up to."""
     lines: list[str] = []
-    explained: set[str] = set()
+    explained: dict[str, set[str]] = {}  # the advice each rule has given so far: once is enough
     for diagnostic in result.active:
-        lines += _diagnostic(diagnostic, style, diagnostic.code not in explained)
+        given = explained.get(diagnostic.code)
+        lines += _diagnostic(diagnostic, style, given is None, given is None or diagnostic.help not in given)
         lines.append("")
-        explained.add(diagnostic.code)
+        explained.setdefault(diagnostic.code, set()).add(diagnostic.help)
     if style.verbosity >= 0:
         lines += _summary(result, style)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool) -> Iterator[str]:
+def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool, advise: bool) -> Iterator[str]:
     head = _paint(f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity, style)
     yield f"{head} {diagnostic.name}: {_paint(_safe(diagnostic.message, style), 'bold', style)}"
     last = diagnostic.span.source.place(max(diagnostic.span.start, diagnostic.span.end - 1))[0]
@@ -38,7 +39,7 @@ def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool) -> Iterator
     yield from _snippet(diagnostic.span, gutter, diagnostic.severity, style)
     for note in diagnostic.notes:
         yield from _note(note, gutter, style)
-    if diagnostic.help:
+    if diagnostic.help and advise:
         yield from _help(diagnostic.help, gutter, style)
     if explain:
         yield from _label("more", f"polint rule {diagnostic.code}", gutter, style)
