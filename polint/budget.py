@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .fact import Fact, show
 from .model.project import Project
 from .model.server import Consumer, Server
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(NamedTuple):
     """One state of the stack: what all clients can open, at least and (None: not known) at most, and whether it fits."""
 
     name: str
@@ -45,17 +43,32 @@ def servers(project: Project) -> list[Server]:
     return [server for server in project.servers if server.has_application]
 
 
-def summary(server: Server) -> str:
+def paths(server: Server) -> set[str]:
+    """The files that a server's budget rests on."""
+    spans = [server.span, server.max_connections.span]
+    for consumer in server.consumers:
+        spans += [consumer.span, *(leaf.span for fact in (consumer.replicas, consumer.processes, consumer.pool) for leaf in fact.leaves())]
+    return {span.path for span in spans if span is not None}
+
+
+def name_of(server: Server, among: Sequence[Server]) -> str:
+    """The server's name, with its compose file where another stack has a server of the same name."""
+    alone = sum(other.label == server.label for other in among) == 1
+    return server.label if alone or not server.stack else f"{server.label} in {server.stack}"
+
+
+def summary(server: Server, name: str) -> str:
     """One line: ``postgres: 50 of 97 connections (52 %)``."""
     scenario = steady(server)
     usable = server.usable_connections
     count = _interval(scenario)
-    name = server.label
     if not usable.is_known:
         return f"{name}: {count} connections of an unknown number: {usable.reason}"
     missing = ", ".join(dict.fromkeys(consumer.service for consumer in server.unknown_consumers))
     if not scenario.at_least:
-        return f"{name}: {usable.value} usable connections, " + (f"for clients of unknown size: {missing}" if missing else "no client found")
+        return f"{name}: {usable.value} usable connections, " + (
+            f"for clients of unknown size: {missing}" if missing else "no client found"
+        )
     share = f" ({_percent(scenario.at_least, usable.value)})" if scenario.at_least or scenario.at_most == 0 else ""
     text = f"{name}: {count} of {usable.value} connections{share}"
     if missing:
@@ -94,7 +107,7 @@ def as_text(found: Sequence[Server]) -> str:
     for server in found:
         scenario = steady(server)
         usable, limit = server.usable_connections, server.max_connections
-        head = f"server {server.label}: "
+        head = f"server {name_of(server, found)}: "
         if usable.is_known and limit.is_known:
             head += f"{usable.value} usable connections (max_connections {limit.value} - {limit.value - usable.value} reserved)"
         else:
@@ -158,7 +171,7 @@ def as_json(found: Sequence[Server]) -> str:
         share = round(scenario.at_least / usable.value, 3) if usable.is_known and usable.value else None
         report["servers"].append(
             {
-                "name": server.label,
+                "name": name_of(server, found),
                 "max_connections": _json(server.max_connections),
                 "reserved": _json(server.reserved),
                 "usable": _json(usable),

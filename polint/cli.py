@@ -193,7 +193,9 @@ def budget(path: str, config_file: str | None, root: str | None, format_name: st
     from . import lint as linter
 
     top, config = linter.settle([path], root, config_file)
-    found = budgets.servers(linter.project_of(linter.files_of(top, config), config))
+    prefixes = linter.scope([path], top)
+    project = linter.project_of(linter.files_of(top, config), config)
+    found = [server for server in budgets.servers(project) if any(linter.within(file, prefixes) for file in budgets.paths(server))]
     _write(budgets.as_json(found) if format_name == "json" else budgets.as_text(found), None, utf8=format_name == "json")
 
 

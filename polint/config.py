@@ -1,15 +1,14 @@
 """polint.toml, or ``[tool.polint]`` in pyproject.toml: read, checked, and every value with its place.
 
 pydantic checks it and is imported only when there is a file to check; the rest
-of polint sees the frozen dataclasses below.
+of polint sees the records below.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .fact import Fact, written
 from .source import Source, Span
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 NAME = "polint.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake: ``key`` is the dotted key it is about, or "" for a text that is not TOML at all."""
 
     span: Span
@@ -40,8 +38,7 @@ class ConfigError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """What the configuration states about one service, one server or the host.
 
     ``facts`` maps a key as it is written there (``max-connections``) to its value and the value's place.
@@ -57,8 +54,7 @@ class Stated:
         return None if found is None else written(key, found[0], found[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The whole configuration; without a file every field has its default and ``source`` is None.
 
     ``select``, ``ignore``, the keys of ``severity`` and the values of
@@ -72,24 +68,24 @@ class Config:
     rules: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     fail_on: str = ""
-    severity: Mapping[str, str] = field(default_factory=dict)
-    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    services: Mapping[str, Stated] = field(default_factory=dict)
-    servers: Mapping[str, Stated] = field(default_factory=dict)
+    severity: Mapping[str, str] = {}
+    per_file_ignores: Mapping[str, tuple[str, ...]] = {}
+    params: Mapping[str, Mapping[str, Any]] = {}
+    services: Mapping[str, Stated] = {}
+    servers: Mapping[str, Stated] = {}
     host: Stated | None = None
     source: Source | None = None
     prefix: tuple[str, ...] = ()
-    _places: Mapping[tuple[str | int, ...], Place] = field(default_factory=dict, repr=False, compare=False)
+    places: Mapping[tuple[str | int, ...], Place] = {}  # of every key path in the source
 
     def span(self, *path: str | int) -> Span | None:
         """Where the value at a key path stands, e.g. ``span("select", 0)``; None when it is not written."""
-        found = self._places.get((*self.prefix, *path))
+        found = self.places.get((*self.prefix, *path))
         return None if found is None else found.value
 
     def key_span(self, *path: str | int) -> Span | None:
         """Where the last key of a key path stands."""
-        found = self._places.get((*self.prefix, *path))
+        found = self.places.get((*self.prefix, *path))
         return None if found is None else found.key
 
 
@@ -184,7 +180,7 @@ def parse(source: Source) -> Config:
         host=stated("host") if "host" in checked else None,
         source=source,
         prefix=prefix,
-        _places=places,
+        places=places,
     )
 
 

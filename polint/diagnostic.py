@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .source import Span
 
@@ -10,24 +10,21 @@ SEVERITIES = ("error", "warning", "info")  # most severe first
 APPLICABILITIES = ("safe", "unsafe", "display")
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A related place (``span`` is None for a default, which stands in no file)."""
 
     message: str
     span: Span | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace the text at ``span`` with ``replacement``."""
 
     span: Span
     replacement: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """A titled set of edits; ``applicability`` is safe, unsafe or display."""
 
     title: str
@@ -35,8 +32,7 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One report of one rule at one place.
 
     ``subject`` names the model object without lines (``service rust-iss, setting

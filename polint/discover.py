@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from . import config, gitignore
 from .formats import format_of
@@ -33,8 +32,7 @@ _RUST_TESTS = frozenset(("tests", "benches", "examples"))  # beside a Cargo.toml
 _PHP_TESTS = frozenset(("tests", "Tests"))
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file whose name says that it may matter.
 
     ``path`` is relative to the root, with ``/``.  ``ignored`` means that version

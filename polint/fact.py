@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .source import Span
@@ -19,9 +18,8 @@ class Unknown(Exception):
         self.fact = fact
 
 
-@dataclass(frozen=True, slots=True)
 class Fact(Generic[T]):
-    """A value with its origin.
+    """A value with its origin; never changed once made.
 
     ``origin`` is ``written`` (``span`` is where the value is decided), ``default``
     (``reason`` names whose), ``derived`` (``sources`` are what it was computed
@@ -29,13 +27,25 @@ class Fact(Generic[T]):
     value passes through on its way, e.g. the code that reads the variable.
     """
 
-    name: str
-    origin: str
-    _value: T | None = None
-    span: Span | None = None
-    sources: tuple[Fact[Any], ...] = ()
-    reason: str = ""
-    via: tuple[Span, ...] = field(default=())
+    __slots__ = ("_value", "name", "origin", "reason", "sources", "span", "via")
+
+    def __init__(
+        self,
+        name: str,
+        origin: str,
+        value: T | None = None,
+        span: Span | None = None,
+        sources: tuple[Fact[Any], ...] = (),
+        reason: str = "",
+        via: tuple[Span, ...] = (),
+    ) -> None:
+        self.name = name
+        self.origin = origin
+        self._value = value
+        self.span = span
+        self.sources = sources
+        self.reason = reason
+        self.via = via
 
     @property
     def value(self) -> T:

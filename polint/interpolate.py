@@ -8,7 +8,6 @@ the brace that closes it, counting every ``{``, and never past the line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .patterns import lazy
@@ -72,8 +71,7 @@ def _joined(parts: list[Piece], span: Span, place: Place | None) -> Value:
     return text_of(values, span)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scan:
+class _Scan(NamedTuple):
     text: str
     span: Span
     place: Place | None

@@ -163,16 +163,19 @@ def run(
     files = files_of(root, config, overlay)
     project = project_of(files, config)
     found = check(chosen, project.subjects(), params=params, severities=severities)
+    # a file that several stacks use says the same in each
+    once = {(diagnostic.code, diagnostic.span, diagnostic.message): diagnostic for diagnostic in reversed(found.diagnostics)}
     kept = [
         diagnostic
-        for diagnostic in found.diagnostics
+        for diagnostic in reversed(once.values())
         if within(diagnostic.span.path, prefixes) and not any(patterns_match(diagnostic, patterns) for patterns in per_file)
     ]
     diagnostics: Sequence[Diagnostic] = kept
     if not choice.no_ignores:
         suppressions = {source.path: written for source in files.sources() if (written := suppress.find(source))}
         diagnostics, _ = suppress.apply(kept, suppressions, today)
-    budgets = [budget.summary(server) for server in budget.servers(project)]
+    servers = [server for server in budget.servers(project) if any(within(path, prefixes) for path in budget.paths(server))]
+    budgets = [budget.summary(server, budget.name_of(server, servers)) for server in servers]
     return Report(root, diagnostics, statuses(files, project, diagnostics), budgets, found.silenced)
 
 

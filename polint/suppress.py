@@ -8,7 +8,7 @@ whole file.  ``until=2027-01-31`` ends either.  There is no form without names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .diagnostic import Diagnostic
 from .formats import format_of
@@ -33,8 +33,7 @@ _COMMENTS: dict[str, tuple[tuple[str, ...], bool]] = {
 _ANY: tuple[tuple[str, ...], bool] = (("#", ";", "//", "--", "/*", "*"), False)
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(NamedTuple):
     """One comment.  ``names`` are codes or names as written, each with its place in ``name_spans``.
 
     ``line`` is the 1-based line it is about, 0 for the whole file.  ``until`` is a
@@ -169,7 +168,7 @@ def apply(
                 if name is not None:
                     used.add((suppression, name))
                     reason = reason or suppression.reason or "ignored"
-        out.append(diagnostic if reason is None or diagnostic.suppressed is not None else replace(diagnostic, suppressed=reason))
+        out.append(diagnostic if reason is None or diagnostic.suppressed is not None else diagnostic._replace(suppressed=reason))
     return out, used
 
 

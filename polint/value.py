@@ -8,21 +8,19 @@ A Rust ``env::var("N").ok().and_then(|v| v.parse().ok()).unwrap_or(10)``, a Comp
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A value written out: str, int, float, bool, Seconds, or None where the language says none/null."""
 
     value: object
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class EnvRead:
+class EnvRead(NamedTuple):
     """A read of environment variable ``name``; missing when it is unset, and also when empty if ``empty_is_missing``.
 
     ``required`` holds the message of a ``${NAME:?message}``: the reader refuses to go on without it.
@@ -34,8 +32,7 @@ class EnvRead:
     required: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fallback:
+class Fallback(NamedTuple):
     """``first``, or ``second`` when the first is missing or fails (a parse error counts as failing)."""
 
     first: Value
@@ -43,8 +40,7 @@ class Fallback:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(NamedTuple):
     """``then`` when ``test`` has a value (``${X:+then}``), else the empty string."""
 
     test: EnvRead
@@ -52,8 +48,7 @@ class Alternative:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
+class Computed(NamedTuple):
     """``apply`` over the resolved ``args``; ``apply`` raises ValueError when the program itself would fail there."""
 
     apply: Callable[..., object]
@@ -61,8 +56,7 @@ class Computed:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(NamedTuple):
     """A value that files alone do not decide; ``reason`` says why, as a clause: ``read from the command line``."""
 
     reason: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from math import inf, nan
@@ -37,7 +36,6 @@ class YamlFault(NamedTuple):
 _NO_ENTRIES: dict[str, tuple[Node, Node]] = {}
 
 
-@dataclass(slots=True, eq=False)
 class Node:
     """A scalar, map or seq.
 
@@ -47,19 +45,33 @@ class Node:
     its nodes where they are really written.  Nodes are shared by aliases and must never be changed.
     """
 
-    kind: str  # scalar, map or seq
-    source: Source
-    start: int
-    end: int
-    tag: str = ""  # as written, e.g. !reset; "" when there is none
-    style: str = ""  # scalars: "" plain, ' " | >; collections: [ or { when written in flow style
-    text: str = ""  # a scalar's content, unescaped and unfolded
-    items: Sequence[Node] = ()
-    entries: dict[str, tuple[Node, Node]] = field(default_factory=lambda: _NO_ENTRIES)  # a map's
-    anchor: str = ""
-    aliased: bool = False  # some alias refers to it: an edit here changes other places too
-    size: int = 1  # values in it, aliases followed
-    base: str | None = None  # for the reader's use: the folder that paths in it are relative to
+    __slots__ = ("aliased", "anchor", "base", "end", "entries", "items", "kind", "size", "source", "start", "style", "tag", "text")
+
+    def __init__(
+        self,
+        kind: str,  # scalar, map or seq
+        source: Source,
+        start: int,
+        end: int,
+        tag: str = "",  # as written, e.g. !reset; "" when there is none
+        style: str = "",  # scalars: "" plain, ' " | >; collections: [ or { when written in flow style
+        text: str = "",  # a scalar's content, unescaped and unfolded
+        items: Sequence[Node] = (),
+        entries: dict[str, tuple[Node, Node]] = _NO_ENTRIES,  # a map's
+    ) -> None:
+        self.kind = kind
+        self.source = source
+        self.start = start
+        self.end = end
+        self.tag = tag
+        self.style = style
+        self.text = text
+        self.items = items
+        self.entries = entries
+        self.anchor = ""
+        self.aliased = False  # some alias refers to it: an edit here changes other places too
+        self.size = 1  # values in it, aliases followed
+        self.base: str | None = None  # for the reader's use: the folder that paths in it are relative to
 
     @property
     def span(self) -> Span:
@@ -70,6 +82,13 @@ class Node:
         """The value under ``key``; None when this is no map or has no such key."""
         pair = self.entries.get(key)
         return pair[1] if pair else None
+
+    def replaced(self, **changes: Any) -> Node:
+        """A copy with other values of some attributes."""
+        made = Node.__new__(Node)
+        for name in Node.__slots__:
+            setattr(made, name, changes[name] if name in changes else getattr(self, name))
+        return made
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.span!r}>"

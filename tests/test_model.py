@@ -34,7 +34,8 @@ def of(files: dict[str, str], toml: str = "") -> Project:
 
 
 def summary(files: dict[str, str], toml: str = "") -> list[str]:
-    return [budget.summary(server) for server in budget.servers(of(files, toml))]
+    found = budget.servers(of(files, toml))
+    return [budget.summary(server, budget.name_of(server, found)) for server in found]
 
 
 API = """
@@ -191,7 +192,7 @@ def test_fpm_files_lie_over_those_of_the_image(name: str, conf: str, children: i
     expected = "97 usable connections, for clients of unknown size: web"
     if children is not None:
         expected = f"{children} of 97 connections ({100 * children / 97:.0f} %)"
-    assert [budget.summary(server) for server in found.servers] == [f"db: {expected}"]
+    assert [budget.summary(server, "db") for server in found.servers] == [f"db: {expected}"]
 
 
 def test_a_second_fpm_pool_adds_up() -> None:
@@ -342,7 +343,10 @@ def test_override_files_and_variants() -> None:
         "db: 50 of 97 connections (52 %)"
     ]
     other = "services:\n  api:\n    scale: 9\n"
-    assert summary({**files, "docker-compose.prod.yml": other}) == ["db: 10 of 97 connections (10 %)", "db: 90 of 97 connections (93 %)"]
+    assert summary({**files, "docker-compose.prod.yml": other}) == [
+        "db in docker-compose.yml: 10 of 97 connections (10 %)",
+        "db in docker-compose.yml + docker-compose.prod.yml: 90 of 97 connections (93 %)",
+    ]
 
 
 def test_profiles_that_are_alternatives_are_not_added_up() -> None:

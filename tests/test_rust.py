@@ -284,7 +284,7 @@ def test_duration_from_environment() -> None:
     [
         ("MAX", "const MAX: u32 = 20;", "", 20, "20@1:18"),
         ("MAX", "static MAX: u32 = 20;", "", 20, "20@1:19"),
-        ("MAX", "#[cfg(test)] const MAX: u32 = 1; #[cfg(not(test))] const MAX: u32 = 20;", "", 20, "20@1:70"),
+        ("MAX", "#[cfg(test)] const MAX: u32 = 1; #[cfg(not(test))] const MAX: u32 = 20;", "", 20, "20@1:69"),
         ("MAX", "const MAX: u32 = 1;", "const MAX: u32 = 20;", 20, "20@3:18"),
         ("MAX", "const OTHER: u32 = 20; const MAX: u32 = OTHER;", "", 20, "20@1:20"),
         ("Pool::MAX", "struct Pool; impl Pool { const MAX: u32 = 7; }", "", 7, "7@1:43"),

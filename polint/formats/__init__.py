@@ -7,7 +7,6 @@ format, and it keeps every byte recoverable, since fixes are edits on its spans.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..diagnostic import Fix
@@ -15,8 +14,7 @@ from ..source import Source, Span
 from ..value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One key and value as written, before meaning.
 
     ``key`` is normalised the way the program compares it; ``section`` is the
@@ -33,8 +31,7 @@ class Entry:
     section: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A place the program itself refuses (or, for ``fatal`` False, accepts but not as meant).
 
     ``message`` is lower case and says what the program makes of it.
@@ -46,8 +43,7 @@ class Fault:
     fix: Fix | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What a line-based file holds: entries in file order (duplicates kept) and faults."""
 
     source: Source
@@ -65,6 +61,12 @@ def _sample(base: str) -> str:
     for ending in (".sample", ".example", ".template", ".tmpl", ".dist"):
         base = base.removesuffix(ending)
     return base
+
+
+def _is_postgresql(base: str) -> bool:
+    """Whether a name speaks of PostgreSQL's configuration: ``postgres`` as a word, which leaves PostgREST out."""
+    after = base.partition("postgres")[2]
+    return base == "pg.conf" or "postgresql" in base or ("postgres" in base and not after[:1].isalpha())
 
 
 class Format(NamedTuple):
@@ -98,7 +100,7 @@ FORMATS: tuple[Format, ...] = (
     Format("compose", lambda base: base.endswith((".yml", ".yaml")) and _stem(base, "compose", "docker-compose")),
     Format("dotenv", lambda base: _stem(base, ".env", "env") if base[:1] in ".e" else base.endswith(".env")),
     Format("php-fpm", lambda base: _sample(base).endswith(".conf") and ("fpm" in base or base.startswith(("www.conf", "zz-")))),
-    Format("postgresql.conf", lambda base: _sample(base).endswith(".conf") and ("postgres" in base or base == "pg.conf")),
+    Format("postgresql.conf", lambda base: _sample(base).endswith(".conf") and _is_postgresql(base)),
     Format(
         "dockerfile", lambda base: _stem(base, "Dockerfile", "dockerfile", "Containerfile") or base.endswith((".Dockerfile", ".dockerfile"))
     ),

@@ -7,8 +7,8 @@ relative to the root, ``""`` being the root itself.  A variable that nobody sets
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from posixpath import dirname
+from typing import NamedTuple
 
 from ..interpolate import interpolate, split_words
 from ..source import Source, Span
@@ -20,8 +20,7 @@ from .compose_merge import Merge, Reports, Written, environment_of, is_null
 from .compose_values import cleaned, environment_text, index_of, leading, port_parts, short, text_value, value_of, volume_parts
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a command after shell splitting; ``value`` keeps its ``${…}`` parts."""
 
     value: Value
@@ -29,8 +28,7 @@ class Word:
     loose: bool = False  # holds an unquoted ${…} of a command line: blanks in what it brings split it, nothing at all drops it
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One entry of ``environment``; ``value`` None means passed through from the shell."""
 
     name: str
@@ -39,8 +37,7 @@ class Variable:
     value_span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class EnvFile:
+class EnvFile(NamedTuple):
     """One ``env_file``, its path relative to the project root when it could be resolved."""
 
     path: Value
@@ -50,8 +47,7 @@ class EnvFile:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A file or folder seen inside the container: volumes, configs and secrets.
 
     ``source`` None: a named or anonymous volume.  A ``source`` that only the environment decides may still turn
@@ -65,8 +61,7 @@ class Mount:
     content: Value | None = None  # a config's text, where the compose file itself holds it
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """``build``: context and Dockerfile, both relative to ``base``; ``inline`` is the text of dockerfile_inline."""
 
     context: Value
@@ -78,8 +73,7 @@ class Build:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A port, as text; ``published`` None or resolved to nothing: the host picks one."""
 
     published: Value | None
@@ -87,8 +81,7 @@ class Port:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceEntry:
+class ServiceEntry(NamedTuple):
     """One service after extends, merge keys and override files, as Compose would see it, not yet interpolated."""
 
     name: str
@@ -97,7 +90,7 @@ class ServiceEntry:
     build: Build | None = None
     command: tuple[Word, ...] | None = None
     entrypoint: tuple[Word, ...] | None = None
-    environment: Mapping[str, Variable] = field(default_factory=dict)
+    environment: Mapping[str, Variable] = {}
     env_files: tuple[EnvFile, ...] = ()
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -109,7 +102,7 @@ class ServiceEntry:
     memory: Value | None = None  # deploy.resources.limits.memory, else mem_limit
     cpus: Value | None = None
     profiles: tuple[str, ...] = ()
-    depends_on: Mapping[str, str] = field(default_factory=dict)  # service -> condition
+    depends_on: Mapping[str, str] = {}  # service -> condition
     networks: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()  # other names it answers to: network aliases, hostname, what others' links call it
     network_mode: Value | None = None
@@ -118,12 +111,11 @@ class ServiceEntry:
     stop_grace_period: Value | None = None
     healthcheck: Span | None = None
     replaced: tuple[Variable, ...] = ()  # environment entries an override file beat
-    other: Mapping[str, Span] = field(default_factory=dict)  # remaining keys
+    other: Mapping[str, Span] = {}  # remaining keys
     dotenvs: tuple[str, ...] = ()  # further files that fill its ${…} after the project's .env (an include's), earlier ones win
 
 
-@dataclass(frozen=True, slots=True)
-class ComposeProject:
+class ComposeProject(NamedTuple):
     """One stack's compose files put together."""
 
     name: Value | None
@@ -179,14 +171,14 @@ _WANTED = {"text": "text", "integer": "a whole number", "number": "a number"}
 _READ = frozenset(_HANDLED.split())  # what a ServiceEntry has a field for
 
 
-@dataclass(slots=True)
 class _Services:
     """Turns merged nodes into services."""
 
-    reports: Reports
-    model: Model
-    base: str
-    _environments: dict[int, dict[str, Variable]] = field(default_factory=dict)
+    def __init__(self, reports: Reports, model: Model, base: str) -> None:
+        self.reports = reports
+        self.model = model
+        self.base = base
+        self._environments: dict[int, dict[str, Variable]] = {}
 
     def all(self) -> dict[str, ServiceEntry]:
         services = {}
@@ -197,7 +189,7 @@ class _Services:
         for name, names in called.items():
             if name in services:
                 service = services[name]
-                services[name] = replace(service, aliases=tuple(dict.fromkeys((*service.aliases, *names))))
+                services[name] = service._replace(aliases=tuple(dict.fromkeys((*service.aliases, *names))))
         return services
 
     def service(self, name: str, key: Node, node: Node, called: dict[str, list[str]]) -> ServiceEntry:

@@ -7,7 +7,6 @@ project's carry it as ``base``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from posixpath import dirname, join, normpath
 
 from ..interpolate import interpolate, malformed
@@ -25,14 +24,16 @@ _MAX_FILES = 200  # includes in one project
 _SERVICE_MARKS = ("image", "build", "extends")
 
 
-@dataclass(slots=True)
 class Model:
     """Sections of one stack, merged: name -> (key, value)."""
 
-    sections: dict[str, dict[str, Pair]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
-    name: Node | None = None
-    dotenvs: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    replaced: dict[str, list[Written]] = field(default_factory=dict)
+    __slots__ = ("dotenvs", "name", "replaced", "sections")
+
+    def __init__(self) -> None:
+        self.sections: dict[str, dict[str, Pair]] = {name: {} for name in SECTIONS}
+        self.name: Node | None = None
+        self.dotenvs: dict[str, tuple[str, ...]] = {}
+        self.replaced: dict[str, list[Written]] = {}
 
     @property
     def services(self) -> dict[str, Pair]:
@@ -40,18 +41,18 @@ class Model:
         return self.sections["services"]
 
 
-@dataclass(slots=True)
 class Loader:
     """Reads the files of one stack and puts them together; everything wrong on the way goes to ``reports``."""
 
-    read: Read
-    reports: Reports
-    merge: Merge
-    sources: dict[str, Source] = field(default_factory=dict)
-    _parsed: dict[str, tuple[Node, ...]] = field(default_factory=dict)
-    _raw: dict[str, dict[str, Pair]] = field(default_factory=dict)
-    _extended: dict[tuple[int, str], tuple[Node, Node]] = field(default_factory=dict)
-    _included: int = 0
+    def __init__(self, read: Read, reports: Reports, merge: Merge) -> None:
+        self.read = read
+        self.reports = reports
+        self.merge = merge
+        self.sources: dict[str, Source] = {}
+        self._parsed: dict[str, tuple[Node, ...]] = {}
+        self._raw: dict[str, dict[str, Pair]] = {}
+        self._extended: dict[tuple[int, str], tuple[Node, Node]] = {}
+        self._included = 0
 
     # --- files
 
@@ -319,11 +320,11 @@ class Loader:
 def _based(node: Node, home: str, depth: int = 0) -> Node:
     """The node with its paths relative to ``home`` (what has a base already keeps it)."""
     if node.kind == "scalar":
-        return node if node.base is not None else replace(node, base=home)
+        return node if node.base is not None else node.replaced(base=home)
     if node.kind == "seq":
-        return replace(node, items=[_based(item, home, depth + 1) for item in node.items]) if depth < 4 else node
+        return node.replaced(items=[_based(item, home, depth + 1) for item in node.items]) if depth < 4 else node
     entries = {name: (key, _based(value, home, depth + 1)) for name, (key, value) in node.entries.items()} if depth < 4 else node.entries
-    return replace(node, entries=entries, base=home if node.base is None else node.base)
+    return node.replaced(entries=entries, base=home if node.base is None else node.base)
 
 
 def _based_service(node: Node, home: str) -> Node:
@@ -331,7 +332,7 @@ def _based_service(node: Node, home: str) -> Node:
     for name in ("build", "env_file", "volumes"):
         if name in entries:
             entries[name] = (entries[name][0], _based(entries[name][1], home))
-    return replace(node, entries=entries)
+    return node.replaced(entries=entries)
 
 
 def known_text(node: Node) -> str | None:

@@ -7,7 +7,6 @@ the place they were written at.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..source import Span
@@ -28,12 +27,14 @@ class Written(NamedTuple):
     value: Node
 
 
-@dataclass(slots=True)
 class Reports:
     """Everything wrong on the way: faults, and what could not be followed, each once and in order."""
 
-    faults: dict[tuple[str, Span], Fault] = field(default_factory=dict)
-    unread: dict[tuple[str, Span], None] = field(default_factory=dict)
+    __slots__ = ("faults", "unread")
+
+    def __init__(self) -> None:
+        self.faults: dict[tuple[str, Span], Fault] = {}
+        self.unread: dict[tuple[str, Span], None] = {}
 
     def fault(self, message: str, span: Span, fatal: bool = True) -> None:
         """Record a fault."""
@@ -48,12 +49,14 @@ class Reports:
         self.unread[reason, span] = None
 
 
-@dataclass(slots=True)
 class Merge:
     """Merges nodes; what does not fit goes to ``reports``."""
 
-    reports: Reports
-    _copied: int = 0
+    __slots__ = ("_copied", "reports")
+
+    def __init__(self, reports: Reports) -> None:
+        self.reports = reports
+        self._copied = 0
 
     def service(self, base: Node, over: Node, beaten: list[Written] | None) -> Node:
         if beaten is not None and "environment" in base.entries and "environment" in over.entries:
@@ -85,7 +88,7 @@ class Merge:
             else:
                 how = special.get(name, "") if special else ""
                 entries[name] = (pair[0], self._combine(how, entries[name][1], pair[1], depth))
-        return replace(over, entries=entries, aliased=False)
+        return over.replaced(entries=entries, aliased=False)
 
     def _combine(self, how: str, base: Node, over: Node, depth: int) -> Node:
         null = is_null(over)
@@ -117,7 +120,7 @@ class Merge:
         if self._copied > _MAX_COPIED:
             self.reports.miss(_TOO_MUCH, over.span)
             return over
-        return replace(over, kind="seq", items=items, style="", aliased=False)
+        return over.replaced(kind="seq", items=items, style="", aliased=False)
 
 
 class _Every(dict[str, str]):
@@ -187,11 +190,11 @@ def _name_of(item: Node) -> str | int:
 def _as_map(node: Node) -> Node:
     if node.kind != "seq":
         return node
-    return replace(node, kind="map", items=(), entries={item.text: (item, item) for item in node.items if item.kind == "scalar"})
+    return node.replaced(kind="map", items=(), entries={item.text: (item, item) for item in node.items if item.kind == "scalar"})
 
 
 def _as_build(node: Node) -> Node:
-    return replace(node, kind="map", text="", entries={"context": (node, node)}) if node.kind == "scalar" else node
+    return node.replaced(kind="map", text="", entries={"context": (node, node)}) if node.kind == "scalar" else node
 
 
 def is_null(node: Node) -> bool:

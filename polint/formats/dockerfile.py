@@ -6,8 +6,8 @@ import json
 import posixpath
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from .. import templating
 from ..patterns import lazy
@@ -29,8 +29,7 @@ _LONGEST_PATH = 4096
 Word = tuple[str, Span]
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """``COPY src… dst`` or ``ADD`` from the build context (copies from other stages and heredocs are left out).
 
     ``workdir`` is what a relative target is relative to, as far as the stage itself says.
@@ -42,8 +41,7 @@ class Copy:
     workdir: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """One build stage.  ``base`` is the image or the name of an earlier stage; words are (text, span) pairs.
 
     ``command`` and ``entrypoint`` are None when the stage has none (the base's holds);
@@ -62,12 +60,11 @@ class Stage:
     workdir: str
     stop_signal: str
     span: Span
-    args: dict[str, Value] = field(default_factory=dict)
+    args: Mapping[str, Value] = {}
     is_shell: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Dockerfile:
+class Dockerfile(NamedTuple):
     """Stages in file order; global ARG defaults before the first FROM."""
 
     source: Source
@@ -75,21 +72,21 @@ class Dockerfile:
     stages: tuple[Stage, ...]
 
 
-@dataclass(slots=True)
 class _Draft:
     """A stage while it is being read."""
 
-    name: str
-    base: Value
-    span: Span
-    env: dict[str, Value] = field(default_factory=dict)
-    args: dict[str, Value] = field(default_factory=dict)
-    copies: list[Copy] = field(default_factory=list)
-    words: dict[str, tuple[Word, ...]] = field(default_factory=dict)
-    is_shell: set[str] = field(default_factory=set)
-    runs: list[Word] = field(default_factory=list)
-    workdir: str = ""
-    stop_signal: str = ""
+    def __init__(self, name: str, base: Value, span: Span) -> None:
+        self.name = name
+        self.base = base
+        self.span = span
+        self.env: dict[str, Value] = {}
+        self.args: dict[str, Value] = {}
+        self.copies: list[Copy] = []
+        self.words: dict[str, tuple[Word, ...]] = {}
+        self.is_shell: set[str] = set()
+        self.runs: list[Word] = []
+        self.workdir = ""
+        self.stop_signal = ""
 
     def finished(self) -> Stage:
         """The stage as callers see it."""

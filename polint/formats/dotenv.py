@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from .. import templating
 from ..patterns import lazy
@@ -22,13 +21,13 @@ DIALECTS = ("compose", "phpdotenv", "dotenvy", "raw")
 _DEEPEST = 10  # of defaults inside defaults
 
 
-@dataclass(slots=True)
 class _Found:
     """What a parse has found so far."""
 
-    source: Source
-    entries: list[Entry] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.entries: list[Entry] = []
+        self.faults: list[Fault] = []
 
     def entry(self, key: str, value: Value, key_span: tuple[int, int], value_span: tuple[int, int]) -> None:
         """Add an entry; spans are (start, end)."""
@@ -65,7 +64,7 @@ def parse(source: Source, dialect: str = "compose") -> Parsed:
     switched = templating.controlled(source.text)
     if switched:
         found.entries = [
-            replace(entry, value=Opaque(templating.REASON, entry.value_span)) if switched[0] < entry.span.start < switched[1] else entry
+            entry._replace(value=Opaque(templating.REASON, entry.value_span)) if switched[0] < entry.span.start < switched[1] else entry
             for entry in found.entries
         ]
     return Parsed(source, tuple(found.entries))
@@ -218,7 +217,7 @@ def _compose_quoted(found: _Found, text: str, at: int, end: int, key: str, key_s
     except _Invalid as invalid:
         found.fault("Compose refuses this reference", invalid.at, closing)
     else:
-        found.entry(key, replace(value, span=found.source.span(*span)) if isinstance(value, Literal) else value, key_span, span)
+        found.entry(key, value._replace(span=found.source.span(*span)) if isinstance(value, Literal) else value, key_span, span)
     return closing + 1
 
 

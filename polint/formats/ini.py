@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from .. import templating
 from ..diagnostic import Edit, Fix
@@ -52,15 +51,15 @@ class _Refused(Exception):
         self.at = at
 
 
-@dataclass(slots=True)
 class _State:
     """What a parse has found so far."""
 
-    source: Source
-    version: tuple[int, int] | None
-    section: str = ""
-    entries: list[Entry] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    def __init__(self, source: Source, version: tuple[int, int] | None) -> None:
+        self.source = source
+        self.version = version
+        self.section = ""
+        self.entries: list[Entry] = []
+        self.faults: list[Fault] = []
 
 
 def parse_fpm(source: Source, version: tuple[int, int] | None = None) -> Parsed:
@@ -100,7 +99,7 @@ def parse_fpm(source: Source, version: tuple[int, int] | None = None) -> Parsed:
         known = len(state.entries)
         _line(state, line, end, stop)
         if switched and switched[0] < at < switched[1]:
-            state.entries[known:] = [replace(entry, value=Opaque(templating.REASON, entry.value_span)) for entry in state.entries[known:]]
+            state.entries[known:] = [entry._replace(value=Opaque(templating.REASON, entry.value_span)) for entry in state.entries[known:]]
     return Parsed(source, tuple(state.entries), () if template else tuple(state.faults))
 
 
@@ -113,7 +112,7 @@ def _filled(state: _State, at: int, stop: int, control: bool) -> None:
         if source.text[at] == "[" and source.text[stop - 1] == "]":
             state.section = source.text[at + 1 : stop - 1]
         elif not control:  # any setting may be written here: those above need not be the last word
-            state.entries = [replace(entry, value=Opaque(templating.REASON, entry.value_span)) for entry in state.entries]
+            state.entries = [entry._replace(value=Opaque(templating.REASON, entry.value_span)) for entry in state.entries]
         return
     begin = at + len(name) + 1
     while begin < stop and source.text[begin] in _BLANK:

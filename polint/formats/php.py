@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..patterns import lazy
 from ..source import Source, Span
@@ -24,8 +23,7 @@ NEEDLES: tuple[bytes, ...] = (b"new PDO", b"new \\PDO", b"pg_pconnect", b"pg_con
                               b"PDO::connect", b"new Pdo\\", b"new \\Pdo\\")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class SettingEntry:
+class SettingEntry(NamedTuple):
     """One ``key => value`` of an array; ``key`` of class constants is the bare constant (``ATTR_PERSISTENT``).
 
     ``Pdo\\Pgsql::ATTR_DISABLE_PREPARES`` and its older name are both ``PGSQL_ATTR_DISABLE_PREPARES``; a key that
@@ -42,8 +40,7 @@ class SettingEntry:
     shadowed: tuple[SettingEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionEntry:
+class ConnectionEntry(NamedTuple):
     """One entry of ``connections`` in a Laravel ``config/database.php``; the last of repeated keys wins, as in PHP.
 
     ``read_hosts`` and ``write_hosts`` hold the hosts of a read/write split (empty: no split; Laravel splits when
@@ -62,8 +59,7 @@ class ConnectionEntry:
     settings_known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PdoCall:
+class PdoCall(NamedTuple):
     """``new PDO(dsn, user, password, options)``, ``PDO::connect``, ``pg_connect`` or ``pg_pconnect``; ``function`` says which.
 
     ``driver`` is the part of the DSN before its colon when that much is written out, else "".  ``keywords`` are
@@ -79,11 +75,10 @@ class PdoCall:
     options_span: Span | None
     options_known: bool  # False: options are given by something that could not be read
     driver: str = ""
-    keywords: Mapping[str, Value] = field(default_factory=dict)
+    keywords: Mapping[str, Value] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Supervisor:
+class Supervisor(NamedTuple):
     """One Horizon supervisor of ``environments.<environment>``, merged over ``defaults``.
 
     A supervisor of ``defaults`` runs in every environment, named there or not (``span`` is then its key in
@@ -99,8 +94,7 @@ class Supervisor:
     settings_known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PhpFile:
+class PhpFile(NamedTuple):
     """What one PHP file says about connections."""
 
     source: Source

@@ -6,8 +6,7 @@ keys: options that went through them have lost their meaning, as in PHP.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..source import Span
 from ..value import Computed, Literal, Opaque, Value
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _DEEPEST = 40
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Item:
+class Item(NamedTuple):
     """One element: the value is ``value`` or ``array`` if they are set, else what ``node`` says in ``scope``.
 
     ``numeric``: the key is a number, which PHP changes when it merges or spreads.  ``beaten`` is the
@@ -44,25 +42,27 @@ class Item:
     beaten: Item | None = None
 
 
-@dataclass(slots=True, eq=False)
 class Array:
     """Items by key in PHP's order; ``known`` is False when others may be in it too."""
 
-    items: dict[str, Item]
-    known: bool = True
-    next_number: int = 0
+    __slots__ = ("items", "known", "next_number")
+
+    def __init__(self, items: dict[str, Item], known: bool = True, next_number: int = 0) -> None:
+        self.items = items
+        self.known = known
+        self.next_number = next_number
 
     def put(self, item: Item) -> None:
         """Set an element as ``=>`` does."""
         old = self.items.get(item.key)
         if item.numeric and item.key.lstrip("-").isdigit():
             self.next_number = max(self.next_number, int(item.key) + 1)
-        self.items[item.key] = item if old is None else replace(item, beaten=old)
+        self.items[item.key] = item if old is None else item._replace(beaten=old)
 
     def append(self, item: Item) -> None:
         """Add an element under the next free number."""
         number = self.next_number
-        self.put(replace(item, key=str(number), numeric=True))
+        self.put(item._replace(key=str(number), numeric=True))
 
     def copy(self) -> Array:
         """Another array with the same items."""
@@ -164,7 +164,7 @@ def _doubt(array: Array, reason: str, *, numeric: bool = True) -> None:
     """Something may have replaced any of the items (of text keys only, unless ``numeric``)."""
     for key, item in array.items.items():
         if numeric or not item.numeric:
-            array.items[key] = replace(item, value=Opaque(reason, item.value_span), array=None, node=None)
+            array.items[key] = item._replace(value=Opaque(reason, item.value_span), array=None, node=None)
 
 
 def _spread(array: Array, more: Array | None) -> None:
@@ -218,7 +218,7 @@ def over(reader: Reader, below: Array, above: Array, *, deep: bool = True, depth
         if deep and old is not None and depth < _DEEPEST:
             inner, outer = reader.item_array(old, depth), reader.item_array(item, depth)
             if inner is not None and outer is not None:
-                item = replace(item, array=over(reader, inner, outer, depth=depth + 1))
+                item = item._replace(array=over(reader, inner, outer, depth=depth + 1))
         result.put(item)
     return result
 
@@ -237,7 +237,7 @@ def _filtered(reader: Reader, array: Array, depth: int) -> Array:
             if to_bool(value.value):
                 result.put(item)
         else:
-            result.put(item if isinstance(value, Opaque) else replace(item, value=Computed(kept, (value,), item.value_span)))
+            result.put(item if isinstance(value, Opaque) else item._replace(value=Computed(kept, (value,), item.value_span)))
     return result
 
 
@@ -261,11 +261,11 @@ def _union(left: Array | None, right: Array | None) -> Array | None:
     known = result.known and right is not None and right.known
     for key, item in (right.items if right is not None else {}).items():
         if key in result.items:
-            result.items[key] = replace(result.items[key], beaten=item)
+            result.items[key] = result.items[key]._replace(beaten=item)
         elif result.known:
             result.put(item)
         else:
-            result.put(replace(item, value=Opaque("what it is added to is not known", item.value_span), array=None, node=None))
+            result.put(item._replace(value=Opaque("what it is added to is not known", item.value_span), array=None, node=None))
     result.known = known
     return result
 
@@ -296,7 +296,7 @@ def either(reader: Reader, one: Array | None, other: Array | None, depth: int = 
             if all(isinstance(value, Literal) for value in values) and same(*values):
                 result.put(first)
                 continue
-        result.put(replace(item, value=Opaque("set under a condition", item.value_span), array=None, node=None))
+        result.put(item._replace(value=Opaque("set under a condition", item.value_span), array=None, node=None))
     return result
 
 
@@ -358,7 +358,7 @@ def _set(reader: Reader, array: Array, write: Write, sure: bool, scope: Scope) -
                 del array.items[key[0]]
             else:
                 old = array.items[key[0]]
-                array.items[key[0]] = replace(old, value=Opaque("removed under a condition", old.value_span), array=None, node=None)
+                array.items[key[0]] = old._replace(value=Opaque("removed under a condition", old.value_span), array=None, node=None)
         return
     if write.key is None or key is None:
         if write.key is not None:
@@ -368,11 +368,11 @@ def _set(reader: Reader, array: Array, write: Write, sure: bool, scope: Scope) -
     value_span = reader.span(write.node) if write.node is not None else whole
     item = Item(key[0], key[1], whole, reader.span(write.key), value_span, scope, write.node)
     if write.node is None:
-        item = replace(item, value=Opaque("changed in a way that was not followed", value_span))
+        item = item._replace(value=Opaque("changed in a way that was not followed", value_span))
     elif not sure:
         old_item = array.items.get(key[0])
         if old_item is None or not same(reader.item_value(old_item), reader.value(write.node, scope)):
-            item = replace(item, value=Opaque("set under a condition", value_span))
+            item = item._replace(value=Opaque("set under a condition", value_span))
     array.put(item)
 
 
@@ -391,7 +391,7 @@ def by_attribute(array: Array) -> dict[str, Item]:
     for key, item in array.items.items():
         if item.numeric and key.isdigit() and int(key) < len(ATTRIBUTES):
             name = ATTRIBUTES[int(key)]
-            named[name] = replace(item, key=name, beaten=named.get(name, item.beaten))
+            named[name] = item._replace(key=name, beaten=named.get(name, item.beaten))
         else:
-            named[key] = replace(item, beaten=named[key]) if key in named else item
+            named[key] = item._replace(beaten=named[key]) if key in named else item
     return named

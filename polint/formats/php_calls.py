@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..source import Span
@@ -105,7 +104,7 @@ def static_call(reader: Reader, node: Node, scope: Scope, depth: int) -> Value:
         if name == "getOrFail":
             read = _read(reader, call.get(0, "key"), scope, depth)
             if isinstance(read, EnvRead):
-                read = replace(read, required="getOrFail() throws")
+                read = read._replace(required="getOrFail() throws")
                 return Computed(laravel, (read,), read.span)
     return Opaque(f"computed by {bare(owner) or 'a class'}::{name}()", reader.span(node))
 

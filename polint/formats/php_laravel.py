@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -59,8 +58,7 @@ def _configured(reader: Reader, root: Array, file: PhpFile) -> PhpFile:
     connections = reader.item_array(entry) if entry is not None else None
     if connections is not None:
         default = root.items.get("default")
-        file = replace(
-            file,
+        file = file._replace(
             connections=tuple(_connection(reader, item) for item in connections.items.values()),
             connections_known=connections.known,
             default_connection=reader.item_value(default) if default is not None else None,
@@ -69,7 +67,7 @@ def _configured(reader: Reader, root: Array, file: PhpFile) -> PhpFile:
     environments = reader.item_array(entry) if entry is not None else None
     if environments is not None:
         supervisors, known = _supervisors(reader, root, environments)
-        file = replace(file, supervisors=tuple(supervisors), supervisors_known=known)
+        file = file._replace(supervisors=tuple(supervisors), supervisors_known=known)
     return file
 
 
@@ -186,6 +184,6 @@ def _joined(reader: Reader, item: Item, entry: SettingEntry) -> SettingEntry:
     if array is not None and array.known:
         comma = Literal(",", item.value_span)
         pieces = [piece for value in entry.items for piece in (comma, value)][1:]
-        return replace(entry, value=reader.joined(pieces, item.value_span))
+        return entry._replace(value=reader.joined(pieces, item.value_span))
     split = split_text(reader, item)
-    return replace(entry, value=split) if split is not None else entry
+    return entry._replace(value=split) if split is not None else entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .php_convert import pdo_constant, unquote
@@ -13,29 +12,31 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(slots=True, eq=False)
 class Scope:
     """A function, method or file: ``owner`` is the class it is in; ``writes`` is scanned on first need."""
 
-    node: Node
-    parent: Scope | None = None
-    owner: Node | None = None
-    writes: Writes | None = None
+    __slots__ = ("node", "owner", "parent", "writes")
+
+    def __init__(self, node: Node, parent: Scope | None = None, owner: Node | None = None) -> None:
+        self.node = node
+        self.parent = parent
+        self.owner = owner
+        self.writes: Writes | None = None
 
 
-@dataclass(slots=True, eq=False)
 class Class:
     """A class: values of its constants and defaults of its properties, and who writes the properties (``->x``, ``::x``).
 
     ``given`` are the properties the constructor's parameters make; None as a default: there is none.
     """
 
-    constants: dict[str, Node]
-    defaults: dict[str, Node | None]
-    writes: dict[str, list[tuple[Write, Scope]]]
-    constructor: Scope | None = None
-    given: frozenset[str] = frozenset()
-    open: bool = False  # abstract or a trait: other files complete it
+    def __init__(self) -> None:
+        self.constants: dict[str, Node] = {}
+        self.defaults: dict[str, Node | None] = {}
+        self.writes: dict[str, list[tuple[Write, Scope]]] = {}
+        self.constructor: Scope | None = None
+        self.given: frozenset[str] = frozenset()
+        self.open = False  # abstract or a trait: other files complete it
 
 
 class Names:
@@ -207,7 +208,7 @@ class Names:
         """What a class declares, read once."""
         if node.id in self._classes:
             return self._classes[node.id]
-        found = self._classes[node.id] = Class({}, {}, {})
+        found = self._classes[node.id] = Class()
         found.open = node.type == "trait_declaration" or any(child.type == "abstract_modifier" for child in node.named_children)
         for element in members(node, "const_declaration", "const_element"):
             pair = parts(element)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .php_nodes import holder, parts, text
 
@@ -44,8 +43,7 @@ _LEAVES = frozenset({"return_statement", "exit_statement", "throw_expression", "
 _HOLDERS = frozenset({"variable_name", "member_access_expression", "scoped_property_access_expression"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(NamedTuple):
     """A stretch of bytes that runs as a whole or not at all; ``group`` is common to blocks of which only one runs."""
 
     start: int
@@ -60,8 +58,7 @@ class Block:
         return self.start <= at < self.end
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Write:
+class Write(NamedTuple):
     """Something is put into a variable, from byte ``at`` on.
 
     ``how`` is ``=``, ``.=``, ``+=`` or ``??=``, ``[]`` (the element ``key``), ``unset`` (that element),
@@ -76,8 +73,7 @@ class Write:
     key: Node | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Writes:
+class Writes(NamedTuple):
     """All writes of one function, by name: ``x``, ``->x`` of ``$this``, ``::x`` of a static property."""
 
     by_name: dict[str, list[Write]]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from .. import templating
@@ -85,12 +84,12 @@ def parse(source: Source) -> Parsed:
             if entry:
                 entries.append(entry)
             elif not control:  # a template may write any setting here: those above need not be the last word
-                entries = [replace(entry, value=Opaque(templating.REASON, entry.value_span)) for entry in entries]
+                entries = [entry._replace(value=Opaque(templating.REASON, entry.value_span)) for entry in entries]
             continue
         entry, fault = _line(source, at, stop)
         if entry:
             if switched and switched[0] < entry.span.start < switched[1]:
-                entry = replace(entry, value=Opaque(templating.REASON, entry.value_span))
+                entry = entry._replace(value=Opaque(templating.REASON, entry.value_span))
             entries.append(entry)
         if fault:
             faults.append(fault)
@@ -184,7 +183,7 @@ def _bad_name(source: Source, name: _Token, stop: int) -> tuple[Entry | None, Fa
             value = _value(source, colon_at + 1, stop)
             fault = _operator(source, colon_at, colon_at + 1, " = " if glued else " =")
             if value.start == value.end:
-                return None, replace(fault, fix=None)
+                return None, fault._replace(fix=None)
             return _entry(source, head, _Token("word", at, colon_at), value), fault
         if "-" in written and _NAME.fullmatch(written.replace("-", "_")):
             span = source.span(at, name.end)
@@ -197,7 +196,7 @@ def _bad_name(source: Source, name: _Token, stop: int) -> tuple[Entry | None, Fa
             after = _token(text, name.end, stop)
             value = _value(source, after.end if after.kind == "equals" else name.end, stop)
             if value.start == value.end:
-                return None, replace(fault, fix=None)
+                return None, fault._replace(fix=None)
             return _entry(source, edit.replacement, name, value), fault
     span = source.span(at, _comment(text, at, stop))
     if text[at] == "[" and text[span.end - 1] == "]":

@@ -9,7 +9,7 @@ from ..treesitter import find_all
 from ..value import EnvRead, Literal
 from .rust_code import File, arguments, bare_type
 from .rust_forms import segments
-from .rust_names import Param, Scope
+from .rust_names import Param, Ref, Scope
 from .rust_structs import attribute_pairs, env_of_attribute
 from .rust_values import Reader
 
@@ -118,7 +118,7 @@ def _by_callers(reader: Reader, file: File, name: Node, depth: int, passed: set[
         return [], False
     found = reader.names.find(file.text(inner), inner, scope)
     if not isinstance(found, Param):
-        if found is not None and hasattr(found, "node") and depth < 4:
+        if found is not None and isinstance(found, Ref) and depth < 4:
             return _by_callers(reader, file, found.node, depth + 1, passed)
         return [], False
     key = (file.source.path, found.node.start_byte, found.name)

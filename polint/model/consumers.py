@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown
@@ -79,7 +78,7 @@ class Linker:
         """Put a consumer where it connects to."""
         service = self.stack.services.get(consumer.service.partition("/")[0])
         if service is not None and service.entry.profiles:
-            consumer = replace(consumer, profiles=service.entry.profiles)
+            consumer = consumer._replace(profiles=service.entry.profiles)
         if target.pooler:
             self.behind.setdefault(target.pooler, []).append(consumer)
         elif target.server is not None:
@@ -87,7 +86,7 @@ class Linker:
         elif not target.elsewhere:
             servers = {id(server): server for server in self.ends.servers.values()}
             for server in servers.values():
-                server.consumers.append(replace(consumer, pool=unknown("pool", target.reason), highest=None))
+                server.consumers.append(consumer._replace(pool=unknown("pool", target.reason), highest=None))
 
     def service(self, service: Service, files: Mapping[str, php.PhpFile]) -> None:
         """Whatever one service runs that connects."""
@@ -253,17 +252,18 @@ class Linker:
         if target is None:
             return bool(mine) or image is not None
         processes: Fact[int]
-        pool = self.per_process(connections)
+        pool, most = self.per_process(connections)
         if artisan is not None:
-            kind, processes, pool_of = artisan[0], artisan[1], pool
+            kind, processes = artisan
             if kind == "laravel-horizon":
                 processes = self.horizon(service, mine)
-            self.add(Consumer(service.name, kind, service.replicas, processes, pool_of, service.span, inferred=target.inferred), target)
-            return True
-        if fpms:
-            for fpm in fpms:
-                name = service.name if len(fpms) == 1 else f"{service.name}/{fpm.name}"
-                self.add(Consumer(name, "php-fpm", service.replicas, fpm.max_children, pool, fpm.span, inferred=target.inferred), target)
+            workers = [(service.name, kind, processes, service.span)]
+        else:
+            names = [service.name if len(fpms) == 1 else f"{service.name}/{fpm.name}" for fpm in fpms]
+            workers = [(name, "php-fpm", fpm.max_children, fpm.span) for name, fpm in zip(names, fpms, strict=True)]
+        for name, kind, processes, span in workers:
+            self.add(Consumer(name, kind, service.replicas, processes, pool, span, highest=most, inferred=target.inferred), target)
+        if workers:
             return True
         reason = "how many PHP workers it runs is not written in a file that was read"
         base = images.image_name(service.base_image)
@@ -373,12 +373,17 @@ class Linker:
         root = posixpath.dirname(posixpath.dirname(path))
         return read_env(posixpath.join(root, ".env"), "phpdotenv", NOTHING, self.tree, self.project) or NOTHING
 
-    def per_process(self, connections: Iterable[tuple[php.ConnectionEntry, Environment]]) -> Fact[int]:
-        """Connections of one PHP process: 1, or 2 with a read/write split."""
-        for entry, _ in connections:
-            if entry.read_hosts:
-                return Fact("connections", "written", 2, entry.span)
-        return default("connections", 1, "one a process")
+    def per_process(self, connections: Iterable[tuple[php.ConnectionEntry, Environment]]) -> tuple[Fact[int], Fact[int] | None]:
+        """Connections of one PHP process, (at least, at most where that differs): 1, or 2 with a read/write split."""
+        for entry, environment in connections:
+            hosts = [resolve("host", value, environment) for value in entry.read_hosts]
+            if not hosts:
+                continue
+            split = Fact("connections", "written", 2, entry.span)
+            if all(host.is_known and host.value for host in hosts):
+                return split, None
+            return default("connections", 1, "one a process"), split
+        return default("connections", 1, "one a process"), None
 
     def horizon(self, service: Service, files: Mapping[str, php.PhpFile]) -> Fact[int]:
         """Processes of Horizon in the environment APP_ENV names (production when nothing does)."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown, written
@@ -20,15 +19,15 @@ if TYPE_CHECKING:
     from ..formats import rust
 
 
-@dataclass(slots=True)
 class CrateSources:
     """One package: its folder, name, and the files that may say something about pools or variables."""
 
-    folder: str
-    name: str
-    paths: list[str] = field(default_factory=list)
-    holds_pool: bool = False
-    crate: rust.Crate | None = None
+    def __init__(self, folder: str, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.paths: list[str] = []
+        self.holds_pool = False
+        self.crate: rust.Crate | None = None
 
 
 def find_crates(tree: Tree) -> list[CrateSources]:
@@ -180,7 +179,9 @@ def build_pools(
         raw: dict[str, Fact[Any]] = {}
         for name, link in call.settings.items():
             fact = resolve(name, link.value, environment)
-            if isinstance(link.value, Literal):
+            if link.span == call.span:  # nobody was seen to write it, but code that was not followed may
+                fact = unknown(name, fact.reason)
+            elif isinstance(link.value, Literal):
                 fact = Fact(name, fact.origin, fact._value, link.value_span, fact.sources, fact.reason, fact.via)
             elif not fact.is_known and fact.span is None:
                 fact = unknown(name, fact.reason, link.value_span)
@@ -199,16 +200,24 @@ def build_pools(
     return pools
 
 
+def _one(facts: Sequence[Fact[int]], combine: Callable[..., int]) -> Fact[int]:
+    return facts[0] if len(facts) == 1 else derive("max_connections", combine, *facts)
+
+
 def together(pools: Sequence[tuple[Pool, rust.PoolCall]]) -> tuple[Fact[int], Fact[int] | None]:
     """Size of all pools of a process: (at least, at most when that differs).
 
     Pools built in one function run together.  Across functions some may be
     alternatives, so the largest function is certain and the sum is the bound.
     """
-    by_function: dict[tuple[str, str], list[Fact[int]]] = {}
-    for pool, call in pools:
-        by_function.setdefault((call.span.path, call.function), []).append(pool.max_connections)
-    sums = [facts[0] if len(facts) == 1 else derive("max_connections", lambda *sizes: sum(sizes), *facts) for facts in by_function.values()]
+    by_function: dict[tuple[str, str], dict[object, list[Fact[int]]]] = {}
+    for index, (pool, call) in enumerate(pools):
+        branches = by_function.setdefault((call.span.path, call.function), {})
+        branches.setdefault(call.choice or index, []).append(pool.max_connections)
+    sums = []
+    for branches in by_function.values():
+        each = [_one(facts, max) for facts in branches.values()]  # of the branches of one if or match, one runs
+        sums.append(_one(each, lambda *sizes: sum(sizes)))
     if len(sums) == 1:
         return sums[0], None
     known = [fact for fact in sums if fact.is_known]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..fact import Fact, default
@@ -34,15 +33,15 @@ _MODES = ("static", "dynamic", "ondemand")
 _COUNTS = ("pm.max_children", "pm.start_servers", "pm.min_spare_servers", "pm.max_spare_servers", "pm.max_requests", "pm.max_spawn_rate")
 
 
-@dataclass(slots=True)
 class Effective:
     """The pools FPM would run: raw facts by pool, and where each pool's section first stands."""
 
-    pools: dict[str, dict[str, Fact[Any]]] = field(default_factory=dict)
-    spans: dict[str, Span] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
-    section: str = ""  # the section of one file goes on in the next, as in FPM's own parser
-    reads: set[str] = field(default_factory=set)  # variables the files name
+    def __init__(self) -> None:
+        self.pools: dict[str, dict[str, Fact[Any]]] = {}
+        self.spans: dict[str, Span] = {}
+        self.files: list[str] = []
+        self.section = ""  # the section of one file goes on in the next, as in FPM's own parser
+        self.reads: set[str] = set()  # variables the files name
 
 
 def runs_fpm(service: Service) -> images.FpmImage | None:
@@ -215,7 +214,7 @@ def _pools(found: tuple[Effective, bool], service: Service, image: images.FpmIma
 def build_unplaced(tree: Tree, project: Project) -> None:
     """FPM files no service was seen to read: what is wrong in themselves is still wrong."""
     for path in tree.paths("php-fpm"):
-        if path in project.read_files:
+        if path in project.read_files or not _is_fpm_conf(tree.data(path)):
             continue
         effective = Effective()
         add(effective, path, tree, project, Environment({}, "nothing tells which container reads this file"))
@@ -223,6 +222,13 @@ def build_unplaced(tree: Tree, project: Project) -> None:
             fpm = Fpm(f"pool {name}", effective.spans[name], raw, name=name, service="")
             validate(fpm, project, complete=False)
             project.fpms.append(fpm)
+
+
+def _is_fpm_conf(data: bytes) -> bool:
+    """A file named like an FPM pool that is one: nginx and supervisord have files of such names, too."""
+    if b"[program:" in data or b"server {" in data or b"location " in data or b"upstream " in data:
+        return False
+    return b"pm." in data or b"pm =" in data or b"pm=" in data or b"listen" in data or b"[global]" in data
 
 
 def _whole(raw: dict[str, Fact[Any]], key: str, project: Project) -> int | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..patterns import lazy
 
 
-@dataclass(frozen=True, slots=True)
-class ImageName:
+class ImageName(NamedTuple):
     """``registry/repository:tag`` taken apart; Docker Hub's ``library/`` is left out."""
 
     repository: str
@@ -34,8 +33,7 @@ def image_name(text: str) -> ImageName:
     return ImageName(f"{head}{slash if head else ''}{base}", tag)
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresImage:
+class PostgresImage(NamedTuple):
     """A PostgreSQL server image.
 
     ``variables`` maps environment variables its entrypoint turns into settings
@@ -107,8 +105,7 @@ def major_version(tag: str) -> int | None:
     return major if 9 <= major <= 30 else None
 
 
-@dataclass(frozen=True, slots=True)
-class FpmImage:
+class FpmImage(NamedTuple):
     """An image that runs php-fpm.
 
     ``variables`` maps environment variables to the settings they reach,

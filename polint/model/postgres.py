@@ -10,7 +10,7 @@ from typing import Any
 from ..fact import Fact, unknown
 from ..formats import Entry, Parsed, postgresql_conf
 from ..source import Span
-from ..value import Value
+from ..value import Literal, Value
 from . import images
 from .project import Duplicate, Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
@@ -104,7 +104,7 @@ class _Reading:
         """Settings of a command line."""
         add_problems(self.project, parsed)
         for entry in parsed.entries:
-            if "\0" in (entry.value_span.text if not hasattr(entry.value, "value") else str(entry.value.value)):
+            if "\0" in (str(entry.value.value) if isinstance(entry.value, Literal) else entry.value_span.text):
                 self.take(entry.key, unknown(entry.key, "its value comes from a variable that is not set", entry.value_span), entry.span)
             else:
                 self.put(entry.key, entry.value, entry.value_span, NOTHING)
@@ -181,6 +181,7 @@ def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: T
         reading.settings(),
         major=images.major_version(tag),
         service=service.name,
+        stack=stack.label,
         has_application=True,
         mentioned=mentioned(tree, stack, set(reading.files), reading.raw),
     )
@@ -309,7 +310,13 @@ def build_unplaced(tree: Tree, project: Project, stacks: list[Stack]) -> None:
         project.servers.append(server)
 
 
+_COMMON = (b"max_connections", b"shared_buffers", b"listen_addresses", b"work_mem", b"wal_level", b"max_wal_size", b"log_", b"effective_cache_size",
+           b"shared_preload_libraries", b"_timeout", b"synchronous_commit", b"fsync", b"autovacuum", b"checkpoint_", b"tcp_keepalives")  # fmt: skip
+
+
 def _is_server_conf(tree: Tree, path: str) -> bool:
-    """A file named like postgresql.conf that is one: recovery, exporter and nginx files are not."""
+    """A file named like postgresql.conf that is one: it speaks of some setting, and not like nginx or a supervisor."""
     data = tree.data(path)
-    return b"{" not in data.split(b"#", 1)[0] and b"server {" not in data and b"location " not in data
+    if b"server {" in data or b"location " in data or b"[program:" in data or b"upstream " in data:
+        return False
+    return posixpath.basename(path) == "postgresql.conf" or any(name in data for name in _COMMON)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..diagnostic import Fix
 from ..fact import Fact
@@ -28,8 +27,7 @@ class Tree(Protocol):
         """One file's bytes (empty when it cannot be read): cheaper than ``read`` for a first look."""
 
 
-@dataclass(slots=True)
-class Service:
+class Service(NamedTuple):
     """One service of a stack, with what its container sees."""
 
     name: str
@@ -43,9 +41,9 @@ class Service:
     base_image: str = ""  # what the final stage is built from, or the image itself
     context: str | None = None  # build context, relative to the root
     folders: tuple[str, ...] = ()  # where its sources lie
-    mounts: Mapping[str, str] = field(default_factory=dict)  # container path -> path in the repository
+    mounts: Mapping[str, str] = {}  # container path -> path in the repository
     runs: str = ""  # text of the Dockerfile's RUN instructions
-    stated: Mapping[str, Fact[Any]] = field(default_factory=dict)  # what polint.toml says of it
+    stated: Mapping[str, Fact[Any]] = {}  # what polint.toml says of it
 
     @property
     def has_command(self) -> bool:
@@ -57,17 +55,21 @@ class Service:
         return any(word in text.split() or word == text for text, _ in self.command)
 
 
-@dataclass(slots=True)
 class Stack:
-    """One compose file with its override files, or the whole root when there is none."""
+    """One compose file with its override files, or the whole root when there is none.
 
-    label: str  # path of the main compose file, "" without one
-    folder: str  # where it lies, relative to the root; "" is the root
-    project: compose.ComposeProject | None
-    services: dict[str, Service] = field(default_factory=dict)
-    servers: list[Server] = field(default_factory=list)
-    pools: dict[str, list[Pool]] = field(default_factory=dict)  # by service
-    outer: Environment = field(default_factory=Environment)  # what ${…} in the compose file sees
+    ``label`` is the path of the main compose file, "" without one; ``folder`` is where it lies, relative to the
+    root, which is "".
+    """
+
+    def __init__(self, label: str, folder: str, project: compose.ComposeProject | None) -> None:
+        self.label = label
+        self.folder = folder
+        self.project = project
+        self.services: dict[str, Service] = {}
+        self.servers: list[Server] = []
+        self.pools: dict[str, list[Pool]] = {}  # by service
+        self.outer = Environment()  # what ${…} in the compose file sees
 
 
 class Variable:
@@ -161,21 +163,21 @@ class Duplicate:
         return f"{self.winner.span.path}:{self.winner.span.place[0]}"
 
 
-@dataclass(slots=True)
 class Project:
     """Everything that was read, linked."""
 
-    stacks: list[Stack] = field(default_factory=list)
-    servers: list[Server] = field(default_factory=list)
-    pools: list[Pool] = field(default_factory=list)
-    fpms: list[Fpm] = field(default_factory=list)
-    connections: list[Connection] = field(default_factory=list)
-    variables: list[Variable] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    duplicates: list[Duplicate] = field(default_factory=list)
-    environments: dict[tuple[str, str], tuple[Environment, Environment]] = field(default_factory=dict)  # .env files, read once
-    read_files: set[str] = field(default_factory=set)
-    unread: list[tuple[str, Span]] = field(default_factory=list)  # references that could not be followed
+    def __init__(self) -> None:
+        self.stacks: list[Stack] = []
+        self.servers: list[Server] = []
+        self.pools: list[Pool] = []
+        self.fpms: list[Fpm] = []
+        self.connections: list[Connection] = []
+        self.variables: list[Variable] = []
+        self.problems: list[Problem] = []
+        self.duplicates: list[Duplicate] = []
+        self.environments: dict[tuple[str, str], tuple[Environment, Environment]] = {}  # .env files, read once
+        self.read_files: set[str] = set()
+        self.unread: list[tuple[str, Span]] = []  # references that could not be followed
 
     def subjects(self) -> dict[str, Sequence[Any]]:
         """What rules look at, by the name they use in ``for:``."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..fact import Fact, derive, unknown
 from ..source import Span
 from ..value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """Variables a program sees.
 
     ``gap`` says why others might be set too (an ``env_file`` that is not in the
     repository); "" when everything that can set one has been read.
     """
 
-    variables: Mapping[str, Fact[str]] = field(default_factory=dict)
+    variables: Mapping[str, Fact[str]] = {}
     gap: str = ""
 
     def over(self, below: Environment) -> Environment:
@@ -30,8 +28,7 @@ class Environment:
 NOTHING = Environment()
 
 
-@dataclass(frozen=True, slots=True)
-class _Missing:
+class _Missing(NamedTuple):
     """No value: unset, empty where that counts as unset, or a conversion that failed."""
 
     reason: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..fact import Fact, default, derive
 from ..pgunits import read_integer, read_time
@@ -21,8 +20,7 @@ def _product(*factors: int) -> int:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Consumer:
+class Consumer(NamedTuple):
     """One client of a server: replicas x processes x pool.
 
     ``highest`` is set where files leave a range.  ``through`` names the pooler that stands in between.
@@ -82,12 +80,14 @@ class Server(Section):
         *,
         major: int | None = None,
         service: str = "",
+        stack: str = "",
         has_application: bool = False,
         mentioned: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(label, span, raw)
         self.major = major
         self.service = service
+        self.stack = stack
         self.has_application = has_application
         self.consumers: list[Consumer] = []
         self.profile = ""  # the one profile whose services are counted, "" for none

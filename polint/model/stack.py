@@ -46,6 +46,8 @@ def find_stacks(tree: Tree, project: Project, stated: Mapping[str, Mapping[str, 
     """Every stack of the tree, the root itself when there is no compose file."""
     folders: dict[str, list[str]] = {}
     for path in tree.paths("compose"):
+        if not _is_compose(path, tree.data(path)):
+            continue
         folders.setdefault(posixpath.dirname(path), []).append(path)
     groups: list[tuple[str, tuple[str, ...]]] = []
     for folder, paths in folders.items():
@@ -67,6 +69,15 @@ def find_stacks(tree: Tree, project: Project, stated: Mapping[str, Mapping[str, 
                 project.problems.append(_problem("compose", fault))
         project.unread.extend(found.unread)
     return stacks or [Stack("", "", None)]
+
+
+def _is_compose(path: str, data: bytes) -> bool:
+    """A file named like a compose file that is one: workflows and notes have such names, too."""
+    if posixpath.basename(path) in _MAIN or b"\njobs:" in data:
+        return b"\njobs:" not in data
+    return any(data.startswith(key) or b"\n" + key in data for key in (b"services:", b"include:", b"version:", b"x-", b"networks:", b"volumes:")) or (
+        b"image:" in data or b"build:" in data
+    )
 
 
 def _problem(format_name: str, fault: Fault) -> Problem:
@@ -172,12 +183,11 @@ def _service(entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Pro
         stage=stage,
         base_image=base_image or (image if entry.build is None else ""),
         context=context,
+        mounts=_mounts(entry, outer, stage, context),
         runs=runs,
         stated=stated,
     )
-    service.mounts = _mounts(entry, outer, stage, context)
-    service.folders = _folders(service, stack, tree)
-    return service
+    return service._replace(folders=_folders(service, stack, tree))
 
 
 def _replicas(entry: compose.ServiceEntry, outer: Environment, stated: Mapping[str, Fact[Any]]) -> Fact[int]:

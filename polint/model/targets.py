@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..patterns import lazy
 from . import images
@@ -15,16 +15,15 @@ _HOST_NAME = lazy(r"(^|_)(PG|DB|POSTGRES|POSTGRESQL|DATABASE|SQL)\w*(HOST|HOSTNA
 LOCAL = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "0.0.0.0")
 
 
-@dataclass(slots=True)
 class Endpoints:
     """The names under which a stack's servers and poolers are reached."""
 
-    servers: dict[str, Server] = field(default_factory=dict)
-    poolers: dict[str, str] = field(default_factory=dict)  # host name -> service
+    def __init__(self, servers: dict[str, Server] | None = None) -> None:
+        self.servers = {} if servers is None else servers
+        self.poolers: dict[str, str] = {}  # host name -> service
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a client connects: a server, a pooler in between, or neither with the reason."""
 
     server: Server | None

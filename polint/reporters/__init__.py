@@ -7,7 +7,7 @@ two cleanings that every text from a file goes through.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..diagnostic import SEVERITIES, Diagnostic
 from ..mask import mask
@@ -20,8 +20,7 @@ IDLE = "nothing about connections in it"
 UNASKED = "nothing refers to it"
 
 
-@dataclass(frozen=True, slots=True)
-class FileStatus:
+class FileStatus(NamedTuple):
     """What became of one file: ``status`` is read, skipped or unreadable, ``reason`` why not read."""
 
     path: str
@@ -30,8 +29,7 @@ class FileStatus:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The result of one lint run: ``diagnostics`` in order, suppressed ones included.
 
     ``budgets`` are finished lines, one for each server.  ``silenced`` says by rule code
@@ -42,7 +40,7 @@ class Report:
     diagnostics: Sequence[Diagnostic]
     files: Sequence[FileStatus]
     budgets: Sequence[str] = ()
-    silenced: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    silenced: Mapping[str, Sequence[tuple[str, str]]] = {}
 
     @property
     def active(self) -> list[Diagnostic]:
@@ -57,8 +55,7 @@ class Report:
         return any(diagnostic.severity in failing for diagnostic in self.active)
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How a terminal wants text: in ``colour``, in ``ascii`` only, up to ``width`` columns of source text.
 
     ``verbosity`` is -1 for quiet, 0, or the number of ``-v``.
