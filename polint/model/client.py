@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..fact import Fact, unknown
+from ..fact import Fact, derive, unknown
+from ..formats import cargo
 from ..source import Span
 from ..units import INFINITY, Seconds
 from . import read
@@ -26,13 +27,13 @@ class Pool(Section):
         *,
         library: str,
         constructor: str,
-        sqlx_version: Fact[float],
+        version: Callable[[], Fact[str]],
         closed: Fact[bool],
     ) -> None:
         super().__init__(label, span, raw)
         self.library = library
         self.constructor = constructor
-        self.sqlx_version = sqlx_version
+        self._version = version
         self.closed = closed
         self.server: Server | None = None
 
@@ -43,6 +44,21 @@ class Pool(Section):
     idle_timeout = setting("idle_timeout", Seconds, read.seconds, Seconds(600), "SQLx", "longest a connection may idle in the pool")
     max_lifetime = setting("max_lifetime", Seconds, read.seconds, Seconds(1800), "SQLx", "longest a connection is kept")
     test_before_acquire = setting("test_before_acquire", bool, read.truth, True, "SQLx", "ping before a connection is handed out")
+
+    @property
+    def version(self) -> Fact[str]:
+        """The library's version, as Cargo.lock or Cargo.toml states it."""
+        return self._version()
+
+    @property
+    def has_acquire_timeout(self) -> Fact[bool]:
+        """Whether this SQLx calls it acquire_timeout: since 0.6 (SQLx CHANGELOG)."""
+        return derive("has_acquire_timeout", lambda version: (cargo.major_minor(version) or (0, 6)) >= (0, 6), self.version)
+
+    @property
+    def maker(self) -> str:
+        """The library's name as its own project writes it."""
+        return {"sqlx": "SQLx"}.get(self.library, self.library)
 
     @property
     def has_own_check(self) -> bool:

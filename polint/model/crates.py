@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown, written
-from ..formats import needles
+from ..formats import cargo, needles
 from ..value import Literal
 from .client import Pool
 from .images import image_name
@@ -45,25 +45,13 @@ def find_crates(tree: Tree) -> list[CrateSources]:
         crate = crates.get(folder)
         if crate is None:
             crate = crates[folder] = CrateSources(
-                folder, _package(tree.data(posixpath.join(folder, "Cargo.toml"))) or posixpath.basename(folder)
+                folder, cargo.package_name(tree.data(posixpath.join(folder, "Cargo.toml"))) or posixpath.basename(folder)
             )
         crate.paths.append(path)
         if not crate.holds_pool:
             data = tree.data(path)
             crate.holds_pool = any(needle in data for needle in worth)
     return [crate for crate in crates.values() if crate.holds_pool]
-
-
-def _package(manifest: bytes) -> str:
-    """The package's name as its Cargo.toml has it, "" when it has none."""
-    inside = False
-    for line in manifest.decode("utf-8", "replace").splitlines():
-        text = line.strip()
-        if text.startswith("["):
-            inside = text == "[package]"
-        elif inside and text.startswith("name") and "=" in text:
-            return text.partition("=")[2].strip().strip("\"'")
-    return ""
 
 
 def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
@@ -125,46 +113,23 @@ def _with_dependencies(crate: CrateSources, crates: Sequence[CrateSources], tree
     return found
 
 
-def sqlx_version(crate: CrateSources, tree: Tree) -> Fact[float]:
-    """The crate's SQLx as ``0.6``: from the nearest Cargo.lock, else its own or the workspace's Cargo.toml."""
+def sqlx_version(crate: CrateSources, tree: Tree, project: Project) -> Fact[str]:
+    """The crate's SQLx as ``0.6``: from the nearest Cargo.lock, else from its own Cargo.toml or the workspace's."""
     folder = crate.folder
     while True:
-        lock = tree.data(posixpath.join(folder, "Cargo.lock")).decode("utf-8", "replace")
-        at = lock.find('name = "sqlx"')
-        if at >= 0:
-            found = _version(lock[at : at + 200].partition("version")[2])
-            if found is not None:
-                return default("sqlx version", found, "Cargo.lock")
+        lock = posixpath.join(folder, "Cargo.lock")
+        version = cargo.locked(tree.data(lock), "sqlx")
+        if version is not None:
+            project.read_files.add(lock)
+            return default("SQLx", version, "Cargo.lock")
         source = tree.read(posixpath.join(folder, "Cargo.toml"))
-        if source is not None:
-            for number, line in enumerate(source.text.split("\n"), 1):
-                name, _, rest = line.partition("=")
-                if name.strip().strip('"') == "sqlx" or line.strip() in ("[dependencies.sqlx]", "[workspace.dependencies.sqlx]"):
-                    if "=" not in line:
-                        rest = source.text.split("\n")[number : number + 6].__str__()
-                        rest = rest[rest.find("version") :] if "version" in rest else ""
-                    if "version" in rest:
-                        rest = rest.partition("version")[2]
-                    found = _version(rest) if any(character.isdigit() for character in rest) and "workspace" not in rest else None
-                    if found is not None:
-                        start = source.starts[number - 1]
-                        return written("sqlx version", found, source.span(start, start + len(line.rstrip())))
+        asked = cargo.requirement(source, "sqlx") if source is not None else None
+        if asked is not None:
+            project.read_files.add(asked.span.path)
+            return written("SQLx", asked.text, asked.span)
         if not folder:
-            return unknown("sqlx version", "no Cargo.toml or Cargo.lock states it")
+            return unknown("SQLx", "no Cargo.toml or Cargo.lock states its version")
         folder = posixpath.dirname(folder)
-
-
-def _version(text: str) -> float | None:
-    digits = ""
-    for character in text:
-        if character.isdigit() or (character == "." and digits):
-            digits += character
-        elif digits:
-            break
-    parts = digits.split(".")
-    if len(parts) < 2 or not parts[0] or not parts[1]:
-        return float(parts[0]) if parts and parts[0] else None
-    return int(parts[0]) + int(parts[1]) / 10 if int(parts[1]) < 10 else int(parts[0]) + int(parts[1]) / 100
 
 
 def build_pools(
@@ -173,7 +138,6 @@ def build_pools(
     """The pools of one crate as they are when it runs in ``environment``."""
     parsed = load(crate, tree, project)
     closed: Fact[bool] = written("closed", True, parsed.closes[0]) if parsed.closes else derive("closed", lambda: False)
-    version = sqlx_version(crate, tree) if parsed.pools else unknown("sqlx version", "not needed")
     pools = []
     for index, call in enumerate(parsed.pools):
         raw: dict[str, Fact[Any]] = {}
@@ -193,7 +157,7 @@ def build_pools(
             raw,
             library=call.library,
             constructor=call.constructor,
-            sqlx_version=version,
+            version=lambda: sqlx_version(crate, tree, project),
             closed=closed,
         )
         pools.append((pool, call))

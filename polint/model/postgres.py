@@ -310,8 +310,12 @@ def build_unplaced(tree: Tree, project: Project, stacks: list[Stack]) -> None:
         project.servers.append(server)
 
 
-_COMMON = (b"max_connections", b"shared_buffers", b"listen_addresses", b"work_mem", b"wal_level", b"max_wal_size", b"log_", b"effective_cache_size",
-           b"shared_preload_libraries", b"_timeout", b"synchronous_commit", b"fsync", b"autovacuum", b"checkpoint_", b"tcp_keepalives")  # fmt: skip
+# What nearly every postgresql.conf sets at least one of.
+_COMMON = tuple(
+    name.encode()
+    for name in "max_connections shared_buffers listen_addresses work_mem wal_level max_wal_size log_ effective_cache_size fsync "
+    "shared_preload_libraries _timeout synchronous_commit autovacuum checkpoint_ tcp_keepalives".split()
+)
 
 
 def _is_server_conf(tree: Tree, path: str) -> bool:

@@ -73,11 +73,11 @@ def find_stacks(tree: Tree, project: Project, stated: Mapping[str, Mapping[str, 
 
 def _is_compose(path: str, data: bytes) -> bool:
     """A file named like a compose file that is one: workflows and notes have such names, too."""
-    if posixpath.basename(path) in _MAIN or b"\njobs:" in data:
-        return b"\njobs:" not in data
-    return any(data.startswith(key) or b"\n" + key in data for key in (b"services:", b"include:", b"version:", b"x-", b"networks:", b"volumes:")) or (
-        b"image:" in data or b"build:" in data
-    )
+    if b"\njobs:" in data:
+        return False
+    keys = (b"services:", b"include:", b"version:", b"x-", b"networks:", b"volumes:")
+    plausible = any(data.startswith(key) or b"\n" + key in data for key in keys) or b"image:" in data or b"build:" in data
+    return plausible or posixpath.basename(path) in _MAIN
 
 
 def _problem(format_name: str, fault: Fault) -> Problem:
