@@ -28,6 +28,11 @@ _PRUNED = frozenset(
         ".pnpm-store .npm .cargo .rustup .local .Trash"
     ).split()
 )
+_MOST_PROGRAMS = 20_000  # files looked through for who reads a variable
+_NO_PROGRAMS = (
+    ".md", ".rst", ".txt", ".adoc", ".lock", ".svg", ".png", ".jpg", ".gif", ".ico", ".woff", ".woff2", ".pdf", ".map", ".css", ".sum",
+    ".sample", ".example", ".dist",
+)  # fmt: skip
 _RUST_TESTS = frozenset(("tests", "benches", "examples"))  # beside a Cargo.toml: built by `cargo test` and the like only
 _PHP_TESTS = frozenset(("tests", "Tests"))
 
@@ -69,6 +74,7 @@ class Files:
         self._sources: dict[str, Source | None] = {}
         self._reasons: dict[str, str] = {}
         self._last: tuple[str, bytes] = ("", b"")
+        self._programs: dict[str, list[str]] = {}
 
     def __iter__(self) -> Iterator[File]:
         for path in sorted(self._files):
@@ -107,6 +113,35 @@ class Files:
     def data(self, path: str) -> bytes:
         """One file's bytes, empty when it cannot be read; not kept, so that a large tree of other files costs no memory."""
         return self._bytes(path) or b""
+
+    def programs(self, folder: str) -> list[str]:
+        """Every file in ``folder`` and below that may hold a program or be read by one, whatever its name; sorted.
+
+        Left out are files that only set or describe things: environment and compose files, prose, lock files, pictures.
+        """
+        if folder not in self._programs:
+            found = [path for path in self._overlay if not folder or path.startswith(folder + "/")]
+            if self.root:
+                found = []
+                waiting = [folder]
+                while waiting and len(found) < _MOST_PROGRAMS:
+                    at = waiting.pop()
+                    try:
+                        with os.scandir(os.path.join(self._real_root, at)) as listing:
+                            entries = sorted(listing, key=lambda entry: entry.name)
+                    except OSError:
+                        continue
+                    for entry in entries:
+                        path = f"{at}/{entry.name}" if at else entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            if entry.name not in _PRUNED:
+                                waiting.append(path)
+                        elif entry.is_file(follow_symlinks=False):
+                            found.append(path)
+            self._programs[folder] = sorted(
+                path for path in found if not path.endswith(_NO_PROGRAMS) and format_of(path) not in ("dotenv", "compose")
+            )
+        return self._programs[folder]
 
     def sources(self) -> list[Source]:
         """Every source read so far, in path order."""

@@ -401,3 +401,24 @@ def test_the_budget_as_json_and_text() -> None:
         {"name": "steady", "verdict": "fits", "demand": {"at_least": 20, "at_most": 20}, "utilisation": 0.206}
     ]
     assert report["servers"][0]["consumers"][0]["origin"][0] == {"fact": "replicas", "value": 2, "path": "compose.yaml", "line": 6}
+
+
+@pytest.mark.parametrize(
+    ("service", "extra", "reads"),
+    [
+        ("image: postgres:16", {}, False),
+        ("image: postgres:16\n    command: sh -c 'exec postgres -c max_connections=$$POSTGRES_MAX_CONNECTIONS'", {}, True),
+        (
+            "image: postgres:16\n    volumes: ['./up:/usr/local/bin/up']",
+            {"up": "exec postgres -c max_connections=$POSTGRES_MAX_CONNECTIONS\n"},
+            True,
+        ),
+        ("build: ./db", {"db/Dockerfile": "FROM postgres:16\nCOPY start /start\n", "db/start": "echo $POSTGRES_MAX_CONNECTIONS\n"}, True),
+        ("build: ./db", {"db/Dockerfile": "FROM postgres:16\n", "db/README.md": "Set POSTGRES_MAX_CONNECTIONS.\n"}, False),
+        ("build: ./db", {"db/Dockerfile": "FROM postgres:16\n", "db/start": "echo $POSTGRES_MAX_CONNECTIONS_OTHER\n"}, False),
+    ],
+)
+def test_a_variable_is_read_wherever_a_program_names_it(service: str, extra: dict[str, str], reads: bool) -> None:
+    compose = f"services:\n  db:\n    {service}\n    environment: {{POSTGRES_MAX_CONNECTIONS: 200}}\n"
+    (variable,) = of({"compose.yaml": compose, **extra}).variables
+    assert (variable.is_read.value, variable.is_ignored) == (reads, not reads)

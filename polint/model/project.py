@@ -26,6 +26,9 @@ class Tree(Protocol):
     def data(self, path: str) -> bytes:
         """One file's bytes (empty when it cannot be read): cheaper than ``read`` for a first look."""
 
+    def programs(self, folder: str) -> Sequence[str]:
+        """Every file below a folder that may hold a program, whatever its name."""
+
 
 class Service(NamedTuple):
     """One service of a stack, with what its container sees."""

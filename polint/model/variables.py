@@ -148,6 +148,15 @@ def _service_reads(
     name: str, service: Service, stack: Stack, crates: Sequence[CrateSources], tree: Tree, project: Project
 ) -> tuple[bool, str]:
     """(reads it, why that cannot be told): its sources, its command and its image are looked through."""
+    if any(_mentions(text, name) for text, _ in service.command) or _mentions(service.runs, name):
+        return True, ""
+    needle = name.encode()
+    inside = [path for folder in service.folders for path in tree.programs(folder)]
+    placed = [path for path in service.mounts.values() if not path.endswith(".env")]
+    for path in dict.fromkeys((*placed, *inside)):
+        data = tree.data(path)
+        if needle in data and _mentions(data.decode("utf-8", "replace"), name):
+            return True, ""
     image = server_image(service)
     if image is not None:
         if any(name == variable for variable, _ in image.variables):
@@ -156,19 +165,6 @@ def _service_reads(
     fpm = runs_fpm(service)
     if fpm is not None and any(name == variable for variable, _ in fpm.variables):
         return True, ""
-    if any(_mentions(text, name) for text, _ in service.command) or _mentions(service.runs, name):
-        return True, ""
-    needle = name.encode()
-    inside = [
-        path
-        for kind in ("rust", "php", "php-fpm", "postgresql.conf", "shell", "dockerfile")
-        for path in tree.paths(kind)
-        if any(below(path, folder) for folder in service.folders)
-    ]
-    for path in (*inside, *service.mounts.values()):
-        data = tree.data(path)
-        if needle in data and _mentions(data.decode("utf-8", "replace"), name):
-            return True, ""
     if not service.folders:
         if fpm is not None and fpm.known and fpm.family == "php":
             return False, ""
