@@ -112,7 +112,7 @@ def as_text(found: Sequence[Server]) -> str:
             head += f"{usable.value} usable connections (max_connections {limit.value} - {limit.value - usable.value} reserved)"
         else:
             head += f"usable connections unknown: {usable.reason}"
-        rows = [("service", "kind", "replicas", "processes", "pool", "connections")]
+        rows: list[tuple[str, ...]] = [("service", "kind", "through", "replicas", "processes", "pool", "connections")]
         details: list[str] = []
         for consumer in server.consumers:
             total = consumer.at_least
@@ -120,14 +120,18 @@ def as_text(found: Sequence[Server]) -> str:
             count = _number(total)
             if total.is_known and not (most.is_known and most.value == total.value):
                 count += f" to {_number(most)}"
-            rows.append((consumer.service, consumer.kind, _number(consumer.replicas), _number(consumer.processes),
+            rows.append((consumer.service, consumer.kind, consumer.through or "", _number(consumer.replicas), _number(consumer.processes),
                          _number(consumer.pool), count))  # fmt: skip
             details.extend(_details(consumer))
-        widths = [max(len(row[column]) for row in rows) for column in range(6)]
+        if not any(row[2] for row in rows[1:]):  # nobody goes through a pooler
+            rows = [(*row[:2], *row[3:]) for row in rows]
+        lefts = len(rows[0]) - 4  # texts stand left, numbers right
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = [head, ""]
         for row in rows:
             cells = [
-                cell.ljust(width) if column < 2 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if column < lefts else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             lines.append("  " + "  ".join(cells).rstrip())
         if not server.consumers:

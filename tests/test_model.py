@@ -385,7 +385,12 @@ def test_a_pool_behind_pgbouncer_is_not_counted_at_the_server() -> None:
         image: postgres:16
     """
     (server,) = of({"compose.yaml": compose, "api/src/main.rs": MAIN}).servers
-    assert [(one.service, one.at_least.is_known) for one in server.consumers] == [("pooler", False)]
+    assert [(one.service, one.at_least.is_known, one.through) for one in server.consumers] == [
+        ("pooler", False, None),
+        ("api", True, "pooler"),
+    ]
+    assert [one.service for one in server.direct] == ["pooler"]
+    assert "  api      sqlx       pooler          1          1    10           10\n" in budget.as_text([server])
 
 
 def test_the_budget_as_json_and_text() -> None:

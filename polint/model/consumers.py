@@ -63,7 +63,7 @@ class Linker:
             return not consumer.profiles or profile in consumer.profiles or bool(always & set(consumer.profiles))
 
         def weight(profile: str) -> tuple[int, int]:
-            active = [consumer for consumer in server.consumers if runs(consumer, profile)]
+            active = [consumer for consumer in server.direct if runs(consumer, profile)]
             known = [consumer.at_least.value for consumer in active if consumer.at_least.is_known]
             return sum(known), len(active) - len(known)
 
@@ -410,7 +410,10 @@ class Linker:
         consumer = Consumer(
             name, "pgbouncer", service.replicas, default("processes", 1), service.stated.get("pool", pool).named("pool"), service.span
         )
-        self.add(consumer, target if not target.elsewhere else alone(Endpoints(self.ends.servers)))
+        target = target if not target.elsewhere else alone(Endpoints(self.ends.servers))
+        self.add(consumer, target)
+        if target.server is not None:
+            target.server.consumers += [client._replace(through=name) for client in self.behind.get(name, ())]
 
     def unknown(self, service: Service, kind: str, reason: str) -> Consumer:
         """A client of which the size cannot be told."""

@@ -129,22 +129,27 @@ class Server(Section):
         return derive("usable connections", lambda a, b: max(a - b, 0), self.max_connections, self.reserved)
 
     @property
+    def direct(self) -> Sequence[Consumer]:
+        """The clients that connect to the server itself; those behind a pooler are its clients."""
+        return [consumer for consumer in self.consumers if consumer.through is None]
+
+    @property
     def known_connections(self) -> Fact[int]:
         """Lower bound of what all clients can open together: the sum over the clients that are known."""
-        known = [consumer.at_least for consumer in self.consumers if consumer.at_least.is_known]
+        known = [consumer.at_least for consumer in self.direct if consumer.at_least.is_known]
         return derive("connections", lambda *counts: sum(counts), *known) if known else default("connections", 0)
 
     @property
     def peak_connections(self) -> Fact[float]:
         """What all clients can open together; unknown as soon as one of them is."""
-        if not self.consumers:
+        if not self.direct:
             return default("connections", 0.0)
-        return derive("connections", lambda *counts: float(sum(counts)), *(consumer.at_most for consumer in self.consumers))
+        return derive("connections", lambda *counts: float(sum(counts)), *(consumer.at_most for consumer in self.direct))
 
     @property
     def has_clients(self) -> bool:
         """Whether any client's connections are known."""
-        return any(consumer.at_least.is_known for consumer in self.consumers)
+        return any(consumer.at_least.is_known for consumer in self.direct)
 
     @property
     def bound(self) -> str:
@@ -165,4 +170,4 @@ class Server(Section):
     @property
     def unknown_consumers(self) -> Sequence[Consumer]:
         """Clients whose connections cannot be told from the files."""
-        return [consumer for consumer in self.consumers if not consumer.at_most.is_known]
+        return [consumer for consumer in self.direct if not consumer.at_most.is_known]
