@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -12,9 +13,18 @@ def main() -> None:
 
         print(f"polint {__version__}")
         return
-    from .cli import run
+    try:
+        if sys.argv[1:2] == ["lint"] and not any(argument.startswith("-") for argument in sys.argv[2:]):
+            from .command import run_plain
 
-    run(sys.argv[1:])
+            run_plain(sys.argv[2:])
+        from .cli import run
+
+        run(sys.argv[1:])
+    except SystemExit as leaving:
+        # everything is written; taking a large model apart object by object takes as long as reading a file or two
+        sys.stderr.flush()
+        os._exit(leaving.code if isinstance(leaving.code, int) else 1)
 
 
 if __name__ == "__main__":

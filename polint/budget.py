@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -191,7 +190,9 @@ def as_json(found: Sequence[Server]) -> str:
             }
         )
         report["unknown"] += [{"service": consumer.service, "reason": _why(consumer)} for consumer in server.unknown_consumers]
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    from json import dumps
+
+    return dumps(report, indent=2, ensure_ascii=False) + "\n"
 
 
 def _json(fact: Fact[int]) -> int | None:

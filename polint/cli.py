@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from . import __version__
-
-if TYPE_CHECKING:
-    from .reporters import Style
+from . import __version__, command
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-FINDINGS = 1
-CANNOT_RUN = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,50 +33,13 @@ def run(arguments: list[str]) -> NoReturn:
         code = leave.exit_code
     except click.ClickException as error:
         error.show()
-        code = CANNOT_RUN
+        code = command.CANNOT_RUN
     except click.Abort:
-        _say("stopped")
-        code = 130
+        command.say("stopped")
+        code = command.STOPPED
     except Exception as error:
-        code = _failed(error, arguments)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _pipe_closed()
-    except OSError:  # the disk is full, and that has been said
-        _pipe_closed()
-        code = CANNOT_RUN
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _failed(error: Exception, arguments: list[str]) -> int:
-    """What cannot be helped by the user is an internal error: one line, and the traceback for those who ask."""
-    from .lint import CannotRun
-
-    if isinstance(error, CannotRun):
-        _say(str(error), error.placed)
-        return CANNOT_RUN
-    if "-vv" in arguments or arguments.count("-v") + arguments.count("--verbose") > 1:
-        import traceback
-
-        traceback.print_exc()
-    text = " ".join(str(error).split())[:300]
-    from .mask import mask
-
-    _say(f"internal error: {type(error).__name__}: {mask(text)}; rerun with -vv for the traceback")
-    return CANNOT_RUN
-
-
-def _pipe_closed() -> None:
-    """Send what is still to come nowhere, so that leaving does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _say(text: str, placed: bool = False) -> None:
-    """Lines on standard error; ``placed`` ones begin with a place already."""
-    encoding = sys.stderr.encoding or "utf-8"
-    shown = "".join(f"{line}\n" if placed else f"polint: {line}\n" for line in text.split("\n"))
-    sys.stderr.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+        code = command.failed(error, arguments)
+    command.leave(code if isinstance(code, int) else 0)
 
 
 def _options(*parts: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -139,47 +94,25 @@ def lint(
 
     The whole project is always read; PATHs only filter what is reported.
     """
-    from time import strftime
-
-    from . import lint as linter
-    from .reporters import statistics as counted
-
     if ("-" in paths) != bool(stdin_filename):
         raise click.UsageError("'-' as PATH and --stdin-filename go together")
-    named = [os.path.dirname(os.path.abspath(stdin_filename))] if stdin_filename else []
-    top, config = linter.settle([*paths, *named], root, config_file)
-    overlay = None
-    prefixes = linter.scope(paths, top)
-    if stdin_filename:
-        name = linter.relative(stdin_filename, top)
-        overlay = {name: sys.stdin.buffer.read()}
-        prefixes = (*prefixes, name) if prefixes or paths == ("-",) else ()
-    report = linter.run(
-        top,
-        config,
-        prefixes=prefixes,
-        choice=linter.Choice(select or None, ignore, no_ignores),
-        overlay=overlay,
-        today=strftime("%Y-%m-%d"),
+    code = command.lint(
+        paths,
+        config_file=config_file,
+        root=root,
+        format_name=format_name,
+        output=output,
+        select=select,
+        ignore=ignore,
+        fail_on=fail_on,
+        no_ignores=no_ignores,
+        statistics=statistics,
+        stdin_filename=stdin_filename,
+        color=color,
+        verbosity=-1 if quiet else verbose,
     )
-    style = _style(color, -1 if quiet else verbose, bool(output))
-    if statistics:
-        text = counted(report)
-    elif format_name == "json":
-        from .reporters.json import report as show
-
-        text = show(report, style)
-    elif format_name == "concise":
-        from .reporters.concise import report as show
-
-        text = show(report, style)
-    else:
-        from .reporters.text import report as show
-
-        text = show(report, style)
-    _write(text, output, utf8=format_name == "json")
-    if report.worst_reaches(fail_on or config.fail_on or "warning"):
-        raise click.exceptions.Exit(FINDINGS)
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 @cli.command()
@@ -196,7 +129,7 @@ def budget(path: str, config_file: str | None, root: str | None, format_name: st
     prefixes = linter.scope([path], top)
     project = linter.project_of(linter.files_of(top, config), config)
     found = [server for server in budgets.servers(project) if any(linter.within(file, prefixes) for file in budgets.paths(server))]
-    _write(budgets.as_json(found) if format_name == "json" else budgets.as_text(found), None, utf8=format_name == "json")
+    command.write(budgets.as_json(found) if format_name == "json" else budgets.as_text(found), None, utf8=format_name == "json")
 
 
 @cli.command()
@@ -209,7 +142,7 @@ def rule(name: str, config_file: str | None, root: str | None, color: str, quiet
     from .docs import rule_page
 
     found = linter.rule_of(name, _rules(config_file, root))
-    _write(rule_page(found), None)
+    command.write(rule_page(found), None)
 
 
 @cli.group(invoke_without_command=True)
@@ -225,11 +158,11 @@ def rules(context: click.Context, markdown: bool, config_file: str | None, root:
     if markdown:
         from .docs import rules_index
 
-        _write(rules_index(found), None)
+        command.write(rules_index(found), None)
         return
     ordered = sorted(found, key=lambda rule: str(rule.code))
     width = max((len(rule.name) for rule in ordered), default=0)
-    _write("".join(f"{rule.code}  {rule.severity:<7}  {rule.name:<{width}}  {rule.summary}\n" for rule in ordered), None)
+    command.write("".join(f"{rule.code}  {rule.severity:<7}  {rule.name:<{width}}  {rule.summary}\n" for rule in ordered), None)
 
 
 @rules.command("test")
@@ -241,11 +174,11 @@ def rules_test(folder: str, color: str, quiet: bool, verbose: int) -> None:
 
     count, problems = linter.try_rules(folder)
     for problem in problems:
-        _write(f"{problem}\n", None)
+        command.write(f"{problem}\n", None)
     if not quiet:
-        _write(f"{count} rule{'' if count == 1 else 's'} tested, {len(problems)} problem{'' if len(problems) == 1 else 's'}\n", None)
+        command.write(f"{count} rule{'' if count == 1 else 's'} tested, {len(problems)} problem{'' if len(problems) == 1 else 's'}\n", None)
     if problems:
-        raise click.exceptions.Exit(FINDINGS)
+        raise click.exceptions.Exit(command.FINDINGS)
 
 
 @cli.command()
@@ -266,11 +199,11 @@ def files(path: str, config_file: str | None, root: str | None, format_name: str
 
         from .reporters.json import files as listed
 
-        _write(dumps({"schema_version": 1, "files": listed(found)}, ensure_ascii=False, indent=1) + "\n", None, utf8=True)
+        command.write(dumps({"schema_version": 1, "files": listed(found)}, ensure_ascii=False, indent=1) + "\n", None, utf8=True)
         return
     from .reporters import file_lines
 
-    _write(file_lines(found, _style(color, -1 if quiet else verbose, False)), None)
+    command.write(file_lines(found, command.style(color, -1 if quiet else verbose, False)), None)
 
 
 def _rules(config_file: str | None, root: str | None) -> Iterable[Any]:
@@ -278,47 +211,3 @@ def _rules(config_file: str | None, root: str | None) -> Iterable[Any]:
 
     top, config = linter.settle(["."], root, config_file)
     return linter.load_rules(top, config)
-
-
-def _style(color: str, verbosity: int, to_file: bool) -> Style:
-    """What standard output can show; NO_COLOR wins over FORCE_COLOR, an option over both."""
-    from .reporters import Style
-
-    environment = os.environ
-    if color != "auto":
-        colour = color == "always"
-    elif environment.get("NO_COLOR"):
-        colour = False
-    elif environment.get("FORCE_COLOR") not in (None, "", "0"):
-        colour = True
-    else:
-        colour = not to_file and environment.get("TERM") != "dumb" and sys.stdout.isatty()
-    width = 120
-    if not to_file and sys.stdout.isatty():
-        width = max(60, min(160, os.get_terminal_size(sys.stdout.fileno()).columns or 120))
-    try:
-        "…\ufffd".encode("utf-8" if to_file else sys.stdout.encoding or "ascii")
-        ascii = False
-    except (UnicodeEncodeError, LookupError):
-        ascii = True
-    return Style(colour, ascii, width, verbosity)
-
-
-def _write(text: str, output: str | None, utf8: bool = False) -> None:
-    """Write a report to ``output``, or to standard output; machine formats are UTF-8 wherever they go."""
-    if output is not None and output != "-":
-        from .lint import write_report
-
-        write_report(output, text.encode("utf-8", "backslashreplace"))
-        return
-    encoding = "utf-8" if utf8 else sys.stdout.encoding or "utf-8"
-    data = text.encode(encoding, "backslashreplace")
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        _pipe_closed()  # whoever read it has seen enough; the exit code is still the truth
-    except OSError as error:
-        from .lint import CannotRun
-
-        raise CannotRun(f"cannot write: {(error.strerror or str(error)).lower()}") from None

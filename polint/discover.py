@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from . import config, gitignore
@@ -83,9 +83,9 @@ class Files:
     def __len__(self) -> int:
         return len(self._files)
 
-    def paths(self, format_name: str) -> list[str]:
-        """Paths of the files to be read as ``format_name``, sorted."""
-        return list(self._by_format.get(format_name, ()))
+    def paths(self, format_name: str) -> Sequence[str]:
+        """Paths of the files to be read as ``format_name``, sorted; not to be changed."""
+        return self._by_format.get(format_name, ())
 
     def find(self, path: str) -> File | None:
         """The file at ``path``, e.g. one that another file names: it need not have been found by its own name.

@@ -73,6 +73,10 @@ class Fact(Generic[T]):
         """The same fact under the name of what it decides."""
         return Fact(name, self.origin, self._value, self.span, self.sources, self.reason, self.via)
 
+    def at(self, span: Span | None) -> Fact[T]:
+        """The same fact, decided at ``span``."""
+        return Fact(self.name, self.origin, self._value, span, self.sources, self.reason, self.via)
+
     def leaves(self) -> Iterator[Fact[Any]]:
         """The written, default and unknown facts this one rests on, in order, each once."""
         seen: set[int] = set()

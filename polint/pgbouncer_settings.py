@@ -162,7 +162,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("unix_socket_group", "text", "", reloadable=False),
         Setting("so_reuseport", "flag", "0", reloadable=False),
         Setting("peer_id", "count", "0", (1, 19)),
-        Setting("tcp_defer_accept", "count", "1", unit="s"),
+        Setting("tcp_defer_accept", "count", "1", earlier=(((1, 17), None),), unit="s"),
         Setting("tcp_keepalive", "flag", "1"),
         Setting("tcp_keepcnt", "count", "0"),
         Setting("tcp_keepidle", "count", "0", unit="s"),
@@ -259,7 +259,7 @@ def read(setting: Setting, text: str, version: Version | None = None) -> int | S
         case "flag":
             return read_flag(text)
         case "list":
-            return read_list(text)
+            return read_list(text, blanks=setting.name not in ("listen_addr", "track_extra_parameters"))
         case "enum":
             return _choice(setting, text, version)
     if setting.name == "auth_dbname" and text == "pgbouncer" and (version is None or version >= (1, 20)):
@@ -350,8 +350,10 @@ def read_flag(text: str) -> bool:
         raise ValueError(f"PgBouncer takes 1 or 0 here, not {_shown(text)}{hint}") from None
 
 
-def read_list(text: str) -> tuple[str, ...]:
-    """The names of a list, split at commas."""
+def read_list(text: str, *, blanks: bool = False) -> tuple[str, ...]:
+    """The names of a list, split at commas; with ``blanks`` at those too, as for users and startup parameters."""
+    if blanks:
+        return tuple(text.replace(",", " ").split())
     return tuple(word for part in text.split(",") if (word := part.strip(_SPACE)))
 
 

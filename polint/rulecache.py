@@ -11,8 +11,8 @@ import contextlib
 import marshal
 import os
 import sys
+from binascii import crc32  # a YAML reader brings it in, which spares zlib
 from typing import Any
-from zlib import crc32
 
 from . import __version__
 

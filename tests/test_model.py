@@ -386,7 +386,7 @@ def test_a_pool_behind_pgbouncer_is_not_counted_at_the_server() -> None:
     """
     (server,) = of({"compose.yaml": compose, "api/src/main.rs": MAIN}).servers
     assert [(one.service, one.at_least.is_known, one.through) for one in server.consumers] == [
-        ("pooler", False, None),
+        ("pooler", True, None),
         ("api", True, "pooler"),
     ]
     assert [one.service for one in server.direct] == ["pooler"]
@@ -427,3 +427,42 @@ def test_a_variable_is_read_wherever_a_program_names_it(service: str, extra: dic
     compose = f"services:\n  db:\n    {service}\n    environment: {{POSTGRES_MAX_CONNECTIONS: 200}}\n"
     (variable,) = of({"compose.yaml": compose, **extra}).variables
     assert (variable.is_read.value, variable.is_ignored) == (reads, not reads)
+
+
+@pytest.mark.parametrize(
+    ("databases", "settings", "expected"),
+    [
+        ("app = host=db", "default_pool_size = 15\nreserve_pool_size = 5", 20),
+        ("app = host=db\nother = host=db", "default_pool_size = 15", 30),
+        ("app = host=db pool_size=25", "default_pool_size = 15", 25),
+        ("app = host=db max_db_connections=7", "default_pool_size = 15", 7),
+        ("app = host=db\nother = host=db", "default_pool_size = 15\nmax_db_connections = 10", 20),
+        ("app = host=db", "default_pool_size = 15\nmax_user_connections = 4", 4),
+        ("app = host=db", "default_pool_size = 0", None),
+        ("app = host=db", "listen_port = 6432", 20),
+    ],
+)
+def test_what_pgbouncer_can_open(databases: str, settings: str, expected: int | None) -> None:
+    compose = """
+    services:
+      pooler:
+        image: edoburu/pgbouncer:v1.23.1-p0
+        volumes: ["./pgbouncer.ini:/etc/pgbouncer/pgbouncer.ini"]
+      db:
+        image: postgres:16
+    """
+    (pooler,) = of({"compose.yaml": compose, "pgbouncer.ini": f"[databases]\n{databases}\n[pgbouncer]\n{settings}\n"}).poolers
+    found = pooler.server_connections
+    assert (found.value if found.is_known else None) == expected
+
+
+def test_pgbouncer_from_variables_counts_a_pool_for_each_user_listed() -> None:
+    compose = """
+    services:
+      pooler:
+        image: bitnami/pgbouncer:1.23.1
+        environment: {PGBOUNCER_DEFAULT_POOL_SIZE: "12", PGBOUNCER_RESERVE_POOL_SIZE: "3", POSTGRESQL_HOST: db}
+      db:
+        image: postgres:16
+    """
+    assert summary({"compose.yaml": compose}) == ["db: 15 of 97 connections (15 %)"]

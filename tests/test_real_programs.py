@@ -14,8 +14,16 @@ from pathlib import Path
 
 import pytest
 
+import polint.catalogue
+from polint.catalogue import NEWEST, OLDEST, Setting, judge_name, judge_value
+from polint.catalogue import setting as postgres_setting
 from polint.formats.ini import parse_fpm
+from polint.formats.pgbouncer import connect_string
+from polint.formats.pgbouncer import parse as parse_bouncer
 from polint.formats.postgresql_conf import parse, parse_arguments
+from polint.pgbouncer_settings import DATABASE_SETTINGS, USER_SETTINGS, Unclear, read_pair
+from polint.pgbouncer_settings import SETTINGS as BOUNCER_SETTINGS
+from polint.pgbouncer_settings import read as read_bouncer
 from polint.pgunits import read_boolean, read_integer, read_memory, read_real, read_time
 from polint.source import Source
 from polint.value import Computed, EnvRead, Fallback, Literal, Value
@@ -467,3 +475,306 @@ def test_php_fpm_reads_the_same(tmp_path: Path, seed: int) -> None:
 def test_php_fpm_refuses_the_same_lines(tmp_path: Path, line: str, refused: bool) -> None:
     assert fpm(tmp_path, line)[0] is refused
     assert bool(parse_fpm(Source("www.conf", line + "\n")).faults) is refused
+
+
+PGBOUNCER = program("pgbouncer", ("/usr/sbin", "/usr/local/sbin"))
+KEYS = [
+    "a",
+    "db-1",
+    "x.y",
+    "*",
+    "'q r'",
+    '"d"',
+    "a b",
+    "caf\u00e9",
+    "",
+    "pgbouncer2",
+    ";c",
+    "#c",
+    "[users]",
+    "[databases] z",
+    "[x",
+]
+CONNECT = ["host=a", "port=5433", "user=u", "pool_size=10s", "pool_mode=Transaction", "dbname='a b'", "dbname='it''s'", "password="]
+CONNECT += [
+    "dbname=''",
+    "'",
+    "; c",
+    "# c",
+    "host",
+    "= ",
+    "=",
+    "\t",
+    "  ",
+    "'x'y",
+    "port=0",
+    "pool_mode=x",
+    "bogus=1",
+    "host= port=1",
+    "a'b",
+    ";",
+]
+WORDS = [
+    "20",
+    "020",
+    "08",
+    "0x1F",
+    "0x",
+    "-1",
+    "+3",
+    "1.5",
+    ".5",
+    "5.",
+    "1e2",
+    "1e400",
+    "1e-400",
+    "inf",
+    "nan",
+    "-0",
+    "-0.5",
+    "99999999999",
+]
+WORDS += [
+    "",
+    "10s",
+    "10 s",
+    "'20'",
+    '"20"',
+    "true",
+    "on",
+    "1",
+    "0",
+    "20 ; c",
+    "20 # c",
+    "20;",
+    "session",
+    "MD5",
+    "md 5",
+    "require",
+    "trust",
+    "0b1",
+]
+KINDS = [
+    "listen_port",
+    "server_lifetime",
+    "log_stats",
+    "pool_mode",
+    "auth_type",
+    "server_tls_sslmode",
+    "max_packet_size",
+    "tcp_defer_accept",
+]
+
+
+@pytest.fixture(scope="module")
+def bouncer_version() -> tuple[int, ...]:
+    if PGBOUNCER is None:
+        pytest.skip("pgbouncer is not installed")
+    printed = subprocess.run([PGBOUNCER, "-V"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"PgBouncer (\d+)\.(\d+)\.(\d+)", printed)
+    assert found, printed
+    return tuple(map(int, found.groups()))
+
+
+def bouncer(folder: Path, text: str) -> tuple[bool, list[tuple[str, str]], list[tuple[str, str]], str]:
+    """Whether PgBouncer refuses ``text``, the settings and the pairs it saw in it, and its log.
+
+    A last line it does not know keeps it from ever starting.
+    """
+    (folder / "pgbouncer.ini").write_bytes(f"{text}\n[pgbouncer]\npolint_end = 1\n".encode())
+    command = [str(PGBOUNCER), "-v", "-v", "-v", "pgbouncer.ini"]
+    log = subprocess.run(command, capture_output=True, cwd=folder, check=False).stderr.decode("utf-8", "replace")
+    settings = re.findall(r"parse_ini_file: '(.*?)' = '(.*)'$", log, re.MULTILINE)
+    pairs = re.findall(r'cstr_get_pair: "(.*?)"="(.*)"$', log, re.MULTILINE)
+    return "pgbouncer/polint_end" not in log, [pair for pair in settings if pair[0] != "polint_end"], pairs, log
+
+
+def judged(text: str, version: tuple[int, ...]) -> tuple[bool, list[tuple[str, str]], list[tuple[str, str]]]:
+    """The same by polint."""
+    parsed = parse_bouncer(Source("pgbouncer.ini", text), version)
+    refused = any(fault.fatal for fault in parsed.faults)
+    pairs: list[tuple[str, str]] = []
+    for entry in parsed.entries:
+        assert isinstance(entry.value, Literal)
+        setting = BOUNCER_SETTINGS.get(entry.key)
+        table = {"databases": DATABASE_SETTINGS, "users": USER_SETTINGS}.get(entry.section)
+        try:
+            if entry.section.startswith("pgbouncer") and entry.key != "%include":
+                refused = refused or setting is None or not setting.known_in(version)
+                if setting is not None:
+                    read_bouncer(setting, str(entry.value.value), version)
+            elif table is not None:
+                split = connect_string(entry)
+                refused = refused or any(fault.fatal for fault in split.faults)
+                for pair in split.entries if entry.key != "*" or entry.section == "users" else ():
+                    assert isinstance(pair.value, Literal)
+                    pairs.append((pair.key, str(pair.value.value)))
+                    if pair.key not in table or not table[pair.key].known_in(version):
+                        raise ValueError(pair.key)
+                    read_pair(table[pair.key], str(pair.value.value), version)
+        except Unclear:
+            pass
+        except ValueError:
+            refused = True
+    return refused, [(entry.key, str(entry.value.value)) for entry in parsed.entries if isinstance(entry.value, Literal)], pairs
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pgbouncer_reads_the_same_connect_strings(tmp_path: Path, bouncer_version: tuple[int, ...], seed: int) -> None:
+    rng = random.Random(seed)
+    verdicts = set()
+    for _ in range(40):
+        value = rng.choice([" ", " ", ""]).join(rng.choices(CONNECT, k=rng.randint(0, 4)))
+        text = f"[{rng.choice(['databases', 'databases', 'users'])}]\n{rng.choice(['a', 'a', 'b', '*'])} = {value}"
+        refused, settings, pairs, log = bouncer(tmp_path, text)
+        ours = judged(text, bouncer_version)
+        assert ours[0] == refused, (text, log)
+        assert ours[1] == settings, (text, log)
+        if refused:  # it stops at the first mistake
+            assert ours[2][: len(pairs)] == pairs, (text, log)
+        else:
+            assert ours[2] == pairs, (text, log)
+        verdicts.add(refused)
+    assert verdicts == {True, False}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pgbouncer_reads_the_same_lines(tmp_path: Path, bouncer_version: tuple[int, ...], seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(30):
+        line = rng.choice(["", " ", "\t", "\x0b"]) + rng.choice(KEYS) + rng.choice([" = ", "=", "\t=\t", " ", ":", "", "\r\n"])
+        text = f"[databases]\n{line}{rng.choice(['', 'host=a', 'host=a ', '=', 'host=a' + chr(13), chr(11) + 'host=a'])}"
+        refused, settings, _, log = bouncer(tmp_path, text)
+        ours = judged(text, bouncer_version)
+        assert ours[0] == refused, (text, log)
+        assert ours[1][: len(settings)] == settings, (text, log)
+        assert refused or ours[1] == settings, (text, log)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_pgbouncer_refuses_the_same_values(tmp_path: Path, bouncer_version: tuple[int, ...], name: str) -> None:
+    verdicts = set()
+    for word in WORDS:
+        text = f"[pgbouncer]\n{name} = {word}"
+        refused, settings, _, log = bouncer(tmp_path, text)
+        assert settings == [(name, word)]
+        assert judged(text, bouncer_version)[0] == refused, (text, log)
+        verdicts.add(refused)
+    assert verdicts == {True, False}
+
+
+def test_pgbouncer_knows_the_same_settings(tmp_path: Path, bouncer_version: tuple[int, ...]) -> None:
+    unsafe = ("logfile", "syslog", "verbose", "conffile")  # they would take the log away
+    for name, setting in BOUNCER_SETTINGS.items():
+        if name not in unsafe:
+            value = setting.default_in(bouncer_version) or "1"
+            refused, _, _, log = bouncer(tmp_path, f"[pgbouncer]\n{name} = {value}")
+            assert refused != setting.known_in(bouncer_version), log
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff[pgbouncer]",
+        "listen_port = 5\n[pgbouncer]",
+        "[PgBouncer]",
+        "[peers]\n1 = host=x",
+        "[databases] ; c\na =",
+        "%include nowhere",
+        "[pgbouncer]\r\njob_name = x\r\n",
+        "[databases]\n* = nonsense",
+    ],
+)
+def test_pgbouncer_judges_the_same_files(tmp_path: Path, bouncer_version: tuple[int, ...], text: str) -> None:
+    parsed = parse_bouncer(Source.from_bytes("pgbouncer.ini", text.encode()), bouncer_version)
+    if any(entry.key == "%include" for entry in parsed.entries):  # whether the file is there is not the format's business
+        (tmp_path / "nowhere").write_text("[databases]\n")
+    refused, _, _, log = bouncer(tmp_path, text)
+    assert refused == any(fault.fatal for fault in parsed.faults), log
+
+
+# decided by the build, the machine or other settings, not by the value alone
+UNDECIDED = {"bonjour", "log_statement_stats", "max_stack_depth", "huge_page_size"}
+# too many together
+SUMMED = {"max_connections", "autovacuum_max_workers", "autovacuum_worker_slots", "max_worker_processes", "max_wal_senders"}
+# only some builds know them; and log_min_messages so high that the server keeps silent
+SKIPPED = {"lz4", "zstd", "windows", "none", "fsync_writethrough", "io_uring", "fatal", "panic"}
+
+
+@pytest.fixture(scope="module")
+def major() -> int:
+    """That of the server at hand, if the catalogue has it."""
+    if POSTGRES is None:
+        pytest.skip("postgres is not installed")
+    done = subprocess.run([POSTGRES, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"(\d+)", done.stdout)
+    if found is None or not OLDEST <= int(found[1]) <= NEWEST:
+        pytest.skip("the catalogue does not have this server's major")
+    return int(found[1])
+
+
+def every_name() -> list[str]:
+    """The names in the data, of all majors."""
+    data = Path(polint.catalogue.__file__).parent / "data"
+    lines = [line.split("\t") for name in ("settings", "history") for line in (data / f"postgresql-{name}.txt").read_text().split("\n")]
+    words = [line[1] if line[0] in ("alias", "hidden", "removed") else line[0] for line in lines if len(line) > 2 and line[0][:1] != "#"]
+    return sorted({word.lower() for word in words if word not in ("words", "built")})
+
+
+def tried(rng: random.Random, known: Setting) -> str:
+    """A value that may or may not suit."""
+    if known.vartype == "enum" and rng.random() < 0.7:
+        word = rng.choice(known.words + known.hidden)
+        return rng.choice([word, word.upper(), word + "x", word[:-1], " " + word])
+    if known.vartype == "bool" or rng.random() < 0.1:
+        return rng.choice(["on", "OFF", "tru", "f", "Ye", "o", "1", "0", "2", "", "enabled", "auto", "archive", "debug"])
+    if rng.random() < 0.4 and known.least is not None and known.most is not None:
+        low, high = known.least, known.most
+        return f"{rng.choice([low, low - 1, low + 1, high - 1, high, high + 1]):.17g}"
+    return rng.choice(NUMBERS) + rng.choice(UNITS)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_postgres_takes_the_same_values(data: Path, major: int, seed: int) -> None:
+    rng = random.Random(seed)
+    cases: list[tuple[str, str]] = []
+    for name in every_name():
+        known = postgres_setting(name, major)
+        if known is None or known.vartype == "string" or "." in name or known.name.lower() != name or name in UNDECIDED:
+            continue
+        text = tried(rng, known)
+        if text.lower() not in SKIPPED and not (name in SUMMED and text.startswith("26214")):
+            cases.append((name, text))
+    conf = "".join(f"{name.upper() if seed % 2 else name} = '{text}'\n" for name, text in cases)
+    _, log = postgres(data, "port", conf.encode())
+    theirs = {name.lower() for name in re.findall(r'LOG: .* parameter "(\w+)"', log)}
+    if "WITH OIDS" in log:
+        theirs.add("default_with_oids")
+    ours = {name for name, text in cases if judge_value(name, text, major) is not None}
+    assert [(name, text) for name, text in cases if (name in ours) != (name in theirs)] == []
+    assert len(cases) > 200
+    assert 60 < len(ours) < len(cases) - 60
+
+
+def test_postgres_knows_the_same_names(data: Path, major: int) -> None:
+    rng = random.Random(1)
+    names = set()
+    for name in every_name():
+        if "." not in name:
+            at = rng.randrange(1, len(name))
+            names |= {name, name.upper(), name[:at] + name[at + 1 :], name[:at] + rng.choice("xyz_") + name[at + 1 :]}
+    names |= {"x.y", "include_x", "max_conections"}
+    _, log = postgres(data, "port", "".join(f"{name} = 1\n" for name in sorted(names)).encode())
+    theirs = set(re.findall(r'unrecognized configuration parameter "([^"]+)"', log))
+    assert sorted(theirs ^ {name for name in names if judge_name(name, major) is not None}) == []
+    assert len(theirs) > 500
+
+
+@pytest.mark.parametrize(("old", "text", "new"), [("sort_mem", "8MB", "work_mem"), ("vacuum_mem", "9MB", "maintenance_work_mem")])
+def test_postgres_hands_old_names_on(data: Path, major: int, old: str, text: str, new: str) -> None:
+    printed, _ = postgres(data, new, arguments=("-c", f"{old}={text}"))
+    assert printed == postgres(data, new, arguments=("-c", f"{new}={text}"))[0]
+    assert printed is not None
+    found = postgres_setting(old, major)
+    assert found is not None
+    assert found.name == new

@@ -99,6 +99,7 @@ FORMATS: tuple[Format, ...] = (
     Format("shell", lambda base: base.endswith(".sh")),
     Format("compose", lambda base: base.endswith((".yml", ".yaml")) and _stem(base, "compose", "docker-compose")),
     Format("dotenv", lambda base: _stem(base, ".env", "env") if base[:1] in ".e" else base.endswith(".env")),
+    Format("pgbouncer", lambda base: _sample(base).endswith(".ini") and "pgbouncer" in base),
     Format("php-fpm", lambda base: _sample(base).endswith(".conf") and ("fpm" in base or base.startswith(("www.conf", "zz-")))),
     Format("postgresql.conf", lambda base: _sample(base).endswith(".conf") and _is_postgresql(base)),
     Format(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import proxy
 
 from ..patterns import lazy
 from ..source import Span
@@ -72,7 +73,7 @@ class Structs:
     """Follows expressions to structs and their fields."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self._reader: Reader = proxy(reader)  # no cycle: the trees are to go as soon as the crate is read
         self._depth = 0
         self._derives: dict[str, frozenset[str]] = {}
         self._writes: dict[str, list[tuple[File, Node]]] = {}

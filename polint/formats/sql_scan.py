@@ -7,9 +7,12 @@ data), read in one pass, and so much of PL/pgSQL that the SQL inside a body is f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from .. import templating
 from ..patterns import lazy
 
+_UNDECODED = lazy("[\udc80-\udcff]")
 _MARK = lazy(r"""['"\\;$]|--|/\*|:(?=['"A-Za-z_])|\{[{%]""")
 _DOLLAR = lazy(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$")
 _ESCAPED = lazy(r"(?:[^'\\]++|\\.|'')*+'", 16)  # DOTALL
@@ -22,16 +25,13 @@ STAND_IN = "\ue000"
 """The first character of every name and string put in place of a variable."""
 
 
-class Hole:
-    """Text that is not SQL: a variable (``kind`` string, name or bare) or nothing at all (``blank``)."""
+class Hole(NamedTuple):
+    """Text that is not SQL: a variable (``kind`` string, name or bare) or nothing at all (``blank``); ``reason`` why it is not known."""
 
-    __slots__ = ("end", "kind", "start", "template")
-
-    def __init__(self, start: int, end: int, kind: str, template: bool = False) -> None:
-        self.start = start
-        self.end = end
-        self.kind = kind
-        self.template = template
+    start: int
+    end: int
+    kind: str
+    reason: str = "a variable of psql"
 
 
 class Piece:
@@ -64,7 +64,7 @@ class Piece:
             if hole.kind == "string":
                 parts.append(f"'{STAND_IN:x<{width - 2}}'" if width > 2 else "''")
             elif hole.kind == "name":
-                parts.append(f'"{STAND_IN:x<{width - 2}}"')
+                parts.append(f'"{STAND_IN:x<{width - 2}}"' if width > 2 else f"{STAND_IN}x")
             elif hole.kind == "blank":
                 parts.append(" " * width)
             else:
@@ -72,18 +72,17 @@ class Piece:
             at = hole.end
         parts.append(text[at : self.end])
         query = "".join(parts)
-        if any("\udc80" <= character <= "\udcff" for character in query) if not query.isascii() else False:
-            query = query.encode("utf-8", "replace").decode()
+        if not query.isascii():
+            query = _UNDECODED.sub(STAND_IN, query)
         return query.replace("\0", " ")
 
 
 def pieces(text: str, start: int, end: int, within: str = "") -> Iterator[Piece]:
     """The statements of ``text[start:end]`` in order; psql's and templates' own marks count only outside bodies."""
     psql = not within
-    at, misses, depth = start, 0, 0
+    at, misses, switches = start, 0, 0
     piece: Piece | None = None
     comment = (-1, -1)  # the last run of comments: not part of a statement that ends with it
-    switches = 0
 
     def open_(offset: int) -> Piece:
         return piece or Piece(_skip(text, begin, offset), offset, within, switches > 0)
@@ -135,7 +134,7 @@ def pieces(text: str, start: int, end: int, within: str = "") -> Iterator[Piece]
                 at = close + len(tag[0])
             elif psql and (shell := _SHELL.match(text, here, end)):
                 piece = open_(here)
-                piece.holes.append(Hole(here, shell.end(), "bare", True))
+                piece.holes.append(Hole(here, shell.end(), "bare", templating.REASON))
                 at = shell.end()
         elif mark == ":":
             if psql and not (here > start and text[here - 1] == ":") and (close := _variable(text, at, end)) > 0:
@@ -149,15 +148,15 @@ def pieces(text: str, start: int, end: int, within: str = "") -> Iterator[Piece]
                 continue
             if mark == "{%":
                 word = _NAME.search(text, at, close)
-                switches += _switch(word[0] if word else "")
+                switches = max(0, switches + _switch(word[0] if word else ""))
                 if piece is None and not text[begin:here].strip():
                     begin = close + 2
                 else:
                     piece = open_(here)
-                    piece.holes.append(Hole(here, close + 2, "blank", True))
+                    piece.holes.append(Hole(here, close + 2, "blank"))
             else:
                 piece = open_(here)
-                piece.holes.append(Hole(here, close + 2, "bare", True))
+                piece.holes.append(Hole(here, close + 2, "bare", templating.REASON))
             at = close + 2
         elif mark == "\\":
             if not psql:
@@ -166,8 +165,7 @@ def pieces(text: str, start: int, end: int, within: str = "") -> Iterator[Piece]
             close = end if close < 0 else close
             word = _NAME.match(text, at, close)
             command = word[0] if word else ""
-            depth = max(0, depth + _switch(command))
-            switches = depth
+            switches = max(0, switches + _switch(command))
             sends = command in _SENDS
             at = close
             if command == "copy" and "from stdin" in text[here:close].lower():
@@ -273,29 +271,29 @@ def inner(text: str, piece: Piece) -> Iterator[Piece]:
         ):
             at = word.end()
             if lower == "perform":
-                yield _part(piece, at, end, "SELECT")
+                yield _part(text, piece, at, end, "SELECT")
                 return
             if lower == "return":
                 after = _WORD.match(text, _skip(text, at, end), end)
                 if not after or after[0].lower() not in ("query", "next"):
-                    yield _part(piece, at, end, "SELECT")
+                    yield _part(text, piece, at, end, "SELECT")
                     return
         elif lower in ("if", "elsif", "elseif", "while", "when", "case"):
-            close, behind = _until(text, word.end(), end, ("then", "loop", "when"))
+            close, behind = _until(text, word.end(), end, ("when",) if lower == "case" else ("then", "loop"))
             if close < 0:
                 return
             if lower != "when":
-                yield _part(piece, word.end(), close, "SELECT")
+                yield _part(text, piece, word.end(), close, "SELECT")
             at = behind
         elif lower in ("for", "foreach"):
             _, query = _until(text, word.end(), end, ("in",))
             close, behind = _until(text, query, end, ("loop",)) if query >= 0 else (-1, -1)
             if close < 0:
                 return
-            yield _part(piece, query, close, "")
+            yield _part(text, piece, query, close, "")
             at = behind
         elif lower in _SQL or lower == "execute":
-            part = _part(piece, at, end, "")
+            part = _part(text, piece, at, end, "")
             if lower in ("select", "with") and (into := _INTO.search(text, at, end)):
                 part.holes.append(Hole(into.start(), into.end(), "blank"))
             yield part
@@ -303,11 +301,14 @@ def inner(text: str, piece: Piece) -> Iterator[Piece]:
         else:
             _, behind = _until(text, word.end(), end, (":=", "default"))
             if behind >= 0:
-                yield _part(piece, behind, end, "SELECT")
+                yield _part(text, piece, behind, end, "SELECT")
             return
 
 
-def _part(piece: Piece, start: int, end: int, prefix: str) -> Piece:
+def _part(text: str, piece: Piece, start: int, end: int, prefix: str) -> Piece:
+    start = _skip(text, start, end)
+    while end > start and text[end - 1].isspace():
+        end -= 1
     part = Piece(start, end, piece.within, True, prefix + " " if prefix else "")
     part.holes = [hole for hole in piece.holes if hole.start >= start]
     return part

@@ -5,6 +5,7 @@ from __future__ import annotations
 SUBJECTS = {
     "server": "polint.model.server:Server",
     "pool": "polint.model.client:Pool",
+    "pooler": "polint.model.pooler:Pooler",
     "fpm": "polint.model.client:Fpm",
     "connection": "polint.model.client:Connection",
     "variable": "polint.model.project:Variable",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact
-from ..formats import dotenv, needles
+from ..formats import needles
 from . import connections, consumers, crates, fpm, postgres, stack, variables
 from .project import Problem, Project, Tree
 
@@ -26,6 +26,7 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
     project.stacks = stack.find_stacks(tree, project, stated or {})
     found = crates.find_crates(tree)
     files = _php_files(tree, project)
+    paths = list(files)
     fpms = {}
     for current in project.stacks:
         postgres.build_servers(current, tree, project)
@@ -35,15 +36,23 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
     fpm.build_unplaced(tree, project)
     for current in project.stacks:
         linker = consumers.Linker(current, fpms[current.label], found, tree, project)
-        linker.run(files)
+        folders = {folder for service in current.services.values() for folder in service.folders}
+        linker.run({path: files[path] for path in stack.under(paths, folders)})
+    if any(path not in project.read_files for path in tree.paths("pgbouncer")):
+        from . import pgbouncer
+
+        pgbouncer.build_unplaced(tree, project)
     connections.build_connections(project.stacks, files, tree, project)
     for current in project.stacks:
         variables.build_variables(current, found, tree, project)
+    persistent = {
+        name
+        for connection in project.connections
+        if connection.persistent.is_known and connection.persistent.value
+        for name in connection.services
+    }
     for pool in project.fpms:
-        pool.has_persistent = any(
-            pool.service in connection.services and connection.persistent.is_known and connection.persistent.value
-            for connection in project.connections
-        )
+        pool.has_persistent = pool.service in persistent
     _dotenv_problems(tree, project)
     return project
 
@@ -69,7 +78,12 @@ def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
 
 def _dotenv_problems(tree: Tree, project: Project) -> None:
     """What the reader of each .env file refuses."""
-    for path in sorted(project.read_files & set(tree.paths("dotenv"))):
+    paths = sorted(project.read_files & set(tree.paths("dotenv")))
+    if not paths:
+        return
+    from ..formats import dotenv
+
+    for path in paths:
         source = tree.read(path)
         if source is None:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
@@ -13,7 +13,7 @@ from . import read
 from .client import Connection
 from .project import Project, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
-from .stack import below, read_env
+from .stack import read_env
 
 if TYPE_CHECKING:
     from ..formats import php
@@ -92,11 +92,23 @@ def _text(name: str, value: Value, environment: Environment) -> str:
     return str(fact.value) if fact.is_known and fact.value is not None else ""
 
 
+def _above(path: str) -> Iterator[str]:
+    """``path`` and every folder it lies in, up to the root."""
+    yield path
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
 def build_connections(stacks: Sequence[Stack], files: Mapping[str, php.PhpFile], tree: Tree, project: Project) -> None:
     """The PDO connections to PostgreSQL, each with the services that use it."""
     services = [service for stack in stacks for service in stack.services.values()]
+    by_folder: dict[str, list[int]] = {}
+    for number, service in enumerate(services):
+        for folder in service.folders:
+            by_folder.setdefault(folder, []).append(number)
     for path, file in files.items():
-        users = [service for service in services if any(below(path, folder) for folder in service.folders)]
+        users = [services[number] for number in sorted({number for folder in _above(path) for number in by_folder.get(folder, ())})]
         long_running = tuple(
             dict.fromkeys(
                 service.name for service in users if any(word in " ".join(text for text, _ in service.command) for word in _LONG_RUNNING)
@@ -145,5 +157,5 @@ def build_connections(stacks: Sequence[Stack], files: Mapping[str, php.PhpFile],
 def _option(option: php.SettingEntry, environment: Environment) -> Fact[Any]:
     fact = resolve(option.key, option.value, environment)
     if isinstance(option.value, Literal):
-        return Fact(option.key, fact.origin, fact._value, option.value_span, fact.sources, fact.reason, fact.via)
+        return fact.at(option.value_span)
     return fact if fact.is_known or fact.span is not None else unknown(option.key, fact.reason, option.value_span)

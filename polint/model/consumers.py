@@ -13,7 +13,7 @@ from . import images
 from .client import Fpm
 from .connections import driver, is_database, is_pgsql, supervisors
 from .connections import processes as supervised
-from .crates import CrateSources
+from .crates import Crates, CrateSources
 from .fpm import runs_fpm
 from .postgres import server_image
 from .project import Project, Service, Stack, Tree
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 class Linker:
     """Adds the consumers of one stack to its servers."""
 
-    def __init__(
-        self, stack: Stack, fpms: Mapping[str, Sequence[Fpm]], crates: Sequence[CrateSources], tree: Tree, project: Project
-    ) -> None:
+    def __init__(self, stack: Stack, fpms: Mapping[str, Sequence[Fpm]], crates: Crates, tree: Tree, project: Project) -> None:
         self.stack = stack
         self.fpms = fpms
         self.crates = crates
@@ -180,11 +178,7 @@ class Linker:
 
     def unplaced_crates(self) -> None:
         """Crates no service runs: their pools keep their rules; a single one is taken to run once, beside the stack."""
-        mine = [
-            crate
-            for crate in self.crates
-            if crate.folder not in self.linked and below(crate.folder, self.stack.folder) and crate.crate is None
-        ]
+        mine = [crate for crate in self.crates.under((self.stack.folder,)) if crate.folder not in self.linked and crate.crate is None]
         built = []
         for crate in mine:
             environment = self.dotenv_of(crate)
@@ -404,16 +398,22 @@ class Linker:
 
     def pooler(self, name: str) -> None:
         """A PgBouncer stands between its clients and the server; it opens what its own pools allow."""
+        from . import pgbouncer
+
         service = self.stack.services[name]
-        target = from_environment(service, Endpoints(self.ends.servers)) or alone(Endpoints(self.ends.servers))
-        pool: Fact[int] = unknown("pool", "the pools of its configuration are not read")
-        consumer = Consumer(
-            name, "pgbouncer", service.replicas, default("processes", 1), service.stated.get("pool", pool).named("pool"), service.span
-        )
-        target = target if not target.elsewhere else alone(Endpoints(self.ends.servers))
-        self.add(consumer, target)
+        pooler = pgbouncer.build_pooler(service, self.tree, self.project)
+        servers = Endpoints()
+        servers.servers = self.ends.servers
+        placed = [locate(host, servers) for host in pgbouncer.hosts(pooler)]
+        found = next((target for target in placed if target.server is not None), None) or from_environment(service, servers)
+        target = found if found is not None and not found.elsewhere else alone(servers)
+        clients = self.behind.get(name, [])
+        pooler.clients += clients
+        pooler.server = target.server
+        pool = service.stated.get("pool", pooler.server_connections).named("pool")
+        self.add(Consumer(name, "pgbouncer", service.replicas, default("processes", 1), pool, service.span), target)
         if target.server is not None:
-            target.server.consumers += [client._replace(through=name) for client in self.behind.get(name, ())]
+            target.server.consumers += [client._replace(through=name) for client in clients]
 
     def unknown(self, service: Service, kind: str, reason: str) -> Consumer:
         """A client of which the size cannot be told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown, written
@@ -13,7 +13,7 @@ from .client import Pool
 from .images import image_name
 from .project import Project, Service, Stack, Tree
 from .resolve import Environment, resolve
-from .stack import below
+from .stack import below, under
 
 if TYPE_CHECKING:
     from ..formats import rust
@@ -30,7 +30,20 @@ class CrateSources:
         self.crate: rust.Crate | None = None
 
 
-def find_crates(tree: Tree) -> list[CrateSources]:
+class Crates:
+    """The pool-bearing crates of a tree, in the order of their first files."""
+
+    def __init__(self, found: Iterable[CrateSources]) -> None:
+        self._by_folder = {crate.folder: (number, crate) for number, crate in enumerate(found)}
+        self._folders = sorted(self._by_folder)
+
+    def under(self, folders: Iterable[str]) -> list[CrateSources]:
+        """Those that lie in one of ``folders``."""
+        found = [self._by_folder[folder] for folder in under(self._folders, folders)]
+        return [crate for _, crate in sorted(found, key=lambda pair: pair[0])]
+
+
+def find_crates(tree: Tree) -> Crates:
     """Every package of the tree that may build a pool; sources without a Cargo.toml belong to the folder above ``src``."""
     manifests = {posixpath.dirname(path) for path in tree.paths("cargo") if path.endswith("Cargo.toml")}
     worth = needles("rust")
@@ -44,14 +57,15 @@ def find_crates(tree: Tree) -> list[CrateSources]:
             folder = head.rstrip("/") if separator else posixpath.dirname(path)
         crate = crates.get(folder)
         if crate is None:
-            crate = crates[folder] = CrateSources(
-                folder, cargo.package_name(tree.data(posixpath.join(folder, "Cargo.toml"))) or posixpath.basename(folder)
-            )
+            crate = crates[folder] = CrateSources(folder, posixpath.basename(folder))
         crate.paths.append(path)
         if not crate.holds_pool:
             data = tree.data(path)
             crate.holds_pool = any(needle in data for needle in worth)
-    return [crate for crate in crates.values() if crate.holds_pool]
+    found = [crate for crate in crates.values() if crate.holds_pool]
+    for crate in found:
+        crate.name = cargo.package_name(tree.data(posixpath.join(crate.folder, "Cargo.toml"))) or crate.name
+    return Crates(found)
 
 
 def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
@@ -65,16 +79,16 @@ def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
     return crate.crate
 
 
-def crates_of(service: Service, crates: Sequence[CrateSources], stack: Stack, tree: Tree) -> tuple[list[CrateSources], str]:
+def crates_of(service: Service, crates: Crates, stack: Stack, tree: Tree) -> tuple[list[CrateSources], str]:
     """The pool-bearing crates a service runs, and why they cannot be told when there are several."""
     if not service.folders and service.image:
         base = image_name(service.image).base
-        same = [crate for crate in crates if crate.name == base and below(crate.folder, stack.folder)]
+        same = [crate for crate in crates.under((stack.folder,)) if crate.name == base]
         if len(same) == 1:
             return same, ""
     others = {folder for other in stack.services.values() if other is not service for folder in other.folders}
     found = []
-    for crate in crates:
+    for crate in crates.under(service.folders):
         for folder in service.folders:
             if not below(crate.folder, folder):
                 continue
@@ -146,7 +160,7 @@ def build_pools(
             if link.span == call.span:  # nobody was seen to write it, but code that was not followed may
                 fact = unknown(name, fact.reason)
             elif isinstance(link.value, Literal):
-                fact = Fact(name, fact.origin, fact._value, link.value_span, fact.sources, fact.reason, fact.via)
+                fact = fact.at(link.value_span)
             elif not fact.is_known and fact.span is None:
                 fact = unknown(name, fact.reason, link.value_span)
             raw[name] = fact

@@ -6,14 +6,14 @@ import posixpath
 from typing import Any
 
 from ..fact import Fact, default
-from ..formats import Entry, ini
+from ..formats import Entry
 from ..source import Span
 from ..value import Literal
 from . import images, read
 from .client import Fpm
 from .project import Problem, Project, Service, Stack, Tree
 from .resolve import Environment, resolve
-from .stack import below, file_at, files_in
+from .stack import file_at, files_in, under
 
 _DIRECTIVES = frozenset(
     """listen listen.backlog listen.allowed_clients listen.owner listen.group listen.mode listen.acl_users listen.acl_groups listen.setfib
@@ -71,6 +71,8 @@ def add(
         return
     project.read_files.add(path)
     effective.files.append(path)
+    from ..formats import ini
+
     parsed = ini.parse_fpm(source, version)
     for fault in parsed.faults:
         project.problems.append(Problem("php-fpm", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
@@ -109,7 +111,7 @@ def _entry(effective: Effective, entry: Entry, section: str, project: Project, e
     if fact.is_known and isinstance(fact.value, str) and "$pool" in fact.value:
         fact = Fact(fact.name, fact.origin, fact.value.replace("$pool", section), fact.span, fact.sources, fact.reason, fact.via)
     if isinstance(entry.value, Literal):
-        fact = Fact(fact.name, fact.origin, fact._value, entry.value_span, fact.sources, fact.reason, fact.via)
+        fact = fact.at(entry.value_span)
     raw[entry.key] = fact
 
 
@@ -126,7 +128,7 @@ def _nearest(name: str) -> str | None:
 
 
 def _refuse(project: Project, message: str, span: Span) -> None:
-    if not any(problem.span.source is span.source and problem.span.start == span.start for problem in project.problems):
+    if not project.has_problem(span):
         project.problems.append(Problem("php-fpm", message, span))
 
 
@@ -177,7 +179,7 @@ def _effective(
     else:
         seen = False
         for target, path in service.mounts.items():
-            if path in candidates and target.endswith(".conf"):
+            if target.endswith(".conf") and path in under(candidates, (path,)):
                 add(effective, path, tree, project, service.environment, version)
                 seen = True
     for name, key in image.variables:
@@ -186,13 +188,9 @@ def _effective(
             effective.pools.setdefault("www", {})[key] = fact.named(key)  # type: ignore[union-attr]
             effective.spans.setdefault("www", service.span)
     if not seen:
-        near = [
-            path
-            for path in candidates
-            if path not in project.read_files and any(below(path, folder) for folder in service.folders if folder)
-        ]
+        near = [path for path in under(candidates, filter(None, service.folders)) if path not in project.read_files]
         if not near and only:
-            near = [path for path in candidates if path not in project.read_files and below(path, stack.folder)]
+            near = [path for path in under(candidates, (stack.folder,)) if path not in project.read_files]
         if len(near) == 1 and not image.variables:
             add(effective, near[0], tree, project, service.environment, version)
             seen = True

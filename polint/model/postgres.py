@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from . import images
 from .project import Duplicate, Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 from .server import Server
-from .stack import below, file_at, files_in, join
+from .stack import file_at, files_in, join, under
 
 _DATA = "/var/lib/postgresql/data"
 _BITNAMI_CONF = "/opt/bitnami/postgresql/conf"
@@ -85,7 +84,7 @@ class _Reading:
         if entry.key == "include_dir":
             found = files_in(service, inside, self.tree, candidates) if service is not None else {}
             if not found and beside is not None:
-                found = {other: other for other in candidates if posixpath.dirname(other) == beside}
+                found = {other: other for other in under(candidates, (beside,)) if posixpath.dirname(other) == beside}
             found = {name: other for name, other in found.items() if name.endswith(".conf") and "/." not in name}
             if not found:
                 self.gap = self.gap or f"the folder {wanted.value} that {path} includes is not in the repository"
@@ -116,9 +115,9 @@ class _Reading:
 
 def add_problems(project: Project, parsed: Parsed) -> None:
     """Turn what a format refuses into problems, each file's once."""
-    seen = {(problem.span.path, problem.span.start) for problem in project.problems if problem.span.source is parsed.source}
-    for fault in parsed.faults:
-        if (fault.span.path, fault.span.start) not in seen:
+    known = [fault.span.source is parsed.source and project.has_problem(fault.span) for fault in parsed.faults]
+    for fault, is_known in zip(parsed.faults, known, strict=True):
+        if not is_known:
             project.problems.append(Problem("postgresql.conf", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
 
 
@@ -183,7 +182,7 @@ def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: T
         service=service.name,
         stack=stack.label,
         has_application=True,
-        mentioned=mentioned(tree, stack, set(reading.files), reading.raw),
+        mentioned=mentioned(tree, project, stack, set(reading.files), reading.raw),
     )
 
 
@@ -195,7 +194,7 @@ def _postgres_words(service: Service, reading: _Reading) -> list[tuple[str, Span
             if any(sign in text for sign in ("$(", "`", "|", "<<")):
                 reading.gap = reading.gap or "it is started by a shell script"
             try:
-                inner = shlex.split(text.rpartition("&&")[2].rpartition(";")[2])
+                inner = _split(text.rpartition("&&")[2].rpartition(";")[2])
             except ValueError:
                 inner = []
             if "postgres" in inner:
@@ -208,6 +207,13 @@ def _postgres_words(service: Service, reading: _Reading) -> list[tuple[str, Span
         if text.startswith("-"):
             return words[index:]
     return []
+
+
+def _split(text: str) -> list[str]:
+    """The words of a shell line; ValueError when a quote stays open."""
+    from shlex import split
+
+    return split(text)
 
 
 def _files(service: Service, config: Entry | None, reading: _Reading, image: images.PostgresImage) -> None:
@@ -245,7 +251,7 @@ def _initdb(service: Service, reading: _Reading) -> None:
     fact = service.environment.variables.get("POSTGRES_INITDB_ARGS")
     if fact is not None and fact.is_known and fact.span is not None:
         try:
-            words = shlex.split(fact.value)
+            words = _split(fact.value)
         except ValueError:
             words = []
         settings = [(word, fact.span) for word in words]
@@ -256,7 +262,7 @@ def _initdb(service: Service, reading: _Reading) -> None:
     for target, path in service.mounts.items():
         if not target.startswith("/docker-entrypoint-initdb.d"):
             continue
-        scripts = [path, *(other for kind in ("sql", "shell") for other in tree.paths(kind) if below(other, path))]
+        scripts = [path, *(other for kind in ("sql", "shell") for other in under(tree.paths(kind), (path,)))]
         for script in scripts:
             data = tree.data(script)
             if b"max_connections" in data or b"reserved_connections" in data:
@@ -265,17 +271,21 @@ def _initdb(service: Service, reading: _Reading) -> None:
                         reading.raw[key] = unknown(key, f"{script} may change it when the data directory is made")
 
 
-def mentioned(tree: Tree, stack: Stack, own: set[str], raw: Mapping[str, Fact[Any]]) -> frozenset[str]:
+def mentioned(tree: Tree, project: Project, stack: Stack, own: set[str], raw: Mapping[str, Fact[Any]]) -> frozenset[str]:
     """Timeout settings that some other file of the stack speaks of, so that a role or a client may set them."""
     found: set[str] = set()
     arguments = {source.path for source in stack.project.sources} if stack.project is not None else set()
     for kind in ("sql", "rust", "php", "dotenv", "compose", "shell", "postgresql.conf"):
-        for path in tree.paths(kind):
-            if path in own or not below(path, stack.folder):
+        for path in under(tree.paths(kind), (stack.folder,)):
+            if path in own:
                 continue
-            data = tree.data(path)
-            own_words = raw if path in arguments else ()  # what the server's own command says
-            found.update(name for name in _MENTIONS if name not in found and name not in own_words and name.encode() in data)
+            names = project.mentions.get(path)
+            if names is None:
+                data = tree.data(path)
+                names = project.mentions[path] = tuple(name for name in _MENTIONS if name.encode() in data)
+            if names:
+                own_words = raw if path in arguments else ()  # what the server's own command says
+                found.update(name for name in names if name not in own_words)
         if len(found) == len(_MENTIONS):
             break
     return frozenset(found)
@@ -303,7 +313,7 @@ def build_unplaced(tree: Tree, project: Project, stacks: list[Stack]) -> None:
             source.span(0, 0),
             reading.settings(),
             has_application=alone,
-            mentioned=mentioned(tree, stacks[0], set(reading.files), reading.raw) if alone else frozenset(_MENTIONS),
+            mentioned=mentioned(tree, project, stacks[0], set(reading.files), reading.raw) if alone else frozenset(_MENTIONS),
         )
         if alone:
             stacks[0].servers.append(server)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..diagnostic import Fix
 from ..fact import Fact
-from ..formats import compose, dockerfile
 from ..source import Source, Span
 from .client import Connection, Fpm, Pool
 from .resolve import Environment
 from .server import Server
+
+if TYPE_CHECKING:
+    from ..formats import compose, dockerfile
+    from .pooler import Pooler
 
 
 class Tree(Protocol):
@@ -173,20 +176,32 @@ class Project:
         self.stacks: list[Stack] = []
         self.servers: list[Server] = []
         self.pools: list[Pool] = []
+        self.poolers: list[Pooler] = []
         self.fpms: list[Fpm] = []
         self.connections: list[Connection] = []
         self.variables: list[Variable] = []
         self.problems: list[Problem] = []
         self.duplicates: list[Duplicate] = []
         self.environments: dict[tuple[str, str], tuple[Environment, Environment]] = {}  # .env files, read once
+        self.mentions: dict[str, tuple[str, ...]] = {}  # timeout settings that a file speaks of, looked for once
         self.read_files: set[str] = set()
         self.unread: list[tuple[str, Span]] = []  # references that could not be followed
+        self._places: set[tuple[int, int]] = set()  # of the first _placed problems
+        self._placed = 0
+
+    def has_problem(self, span: Span) -> bool:
+        """Whether some problem begins where ``span`` does."""
+        for problem in self.problems[self._placed :]:
+            self._places.add((id(problem.span.source), problem.span.start))
+        self._placed = len(self.problems)
+        return (id(span.source), span.start) in self._places
 
     def subjects(self) -> dict[str, Sequence[Any]]:
         """What rules look at, by the name they use in ``for:``."""
         return {
             "server": self.servers,
             "pool": self.pools,
+            "pooler": self.poolers,
             "fpm": self.fpms,
             "connection": self.connections,
             "variable": self.variables,

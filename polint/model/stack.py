@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
-from ..formats import Fault, compose, dockerfile, dotenv
+from ..formats import Fault
 from ..source import Span
 from ..value import Literal, Value
 from . import read
 from .project import Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
+
+if TYPE_CHECKING:
+    from ..formats import compose, dockerfile
 
 # Compose looks for these in this order (docker compose, "Compose file" documentation).
 _MAIN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -32,6 +36,20 @@ def join(folder: str, path: str) -> str | None:
 def below(path: str, folder: str) -> bool:
     """Whether ``path`` is ``folder`` or lies in it; everything lies in the root "" ."""
     return not folder or path == folder or path.startswith(folder + "/")
+
+
+def under(paths: Sequence[str], folders: Iterable[str]) -> Sequence[str]:
+    """Those of the sorted ``paths`` that are ``below`` one of ``folders``, without a look at the others."""
+    parts: list[Sequence[str]] = []
+    for folder in folders:
+        if not folder:
+            return paths
+        start = bisect_left(paths, folder + "/")
+        parts.append(paths[start : bisect_left(paths, folder + "0", start)])  # "0" comes right after "/"
+        at = bisect_left(paths, folder, 0, start)
+        if paths[at : at + 1] == [folder]:
+            parts.append((folder,))
+    return parts[0] if len(parts) == 1 else sorted({path for part in parts for path in part})
 
 
 def text_of(name: str, value: Value | None, environment: Environment) -> str | None:
@@ -107,6 +125,8 @@ def _groups(folder: str, paths: list[str], tree: Tree) -> list[tuple[str, tuple[
 
 
 def _load(main: str, overrides: tuple[str, ...], tree: Tree) -> compose.ComposeProject:
+    from ..formats import compose
+
     source = tree.read(main)
     assert source is not None, main
     more = tuple(found for path in overrides if (found := tree.read(path)) is not None)
@@ -146,19 +166,24 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     source = tree.read(path)
     if source is None:
         return None
+    from ..formats import dotenv
+
     project.read_files.add(path)
     variables: dict[str, Fact[str]] = {}
+    seen = dict(outer.variables)  # wins over what the file says
+    environment = Environment(seen, outer.gap)
     for entry in dotenv.parse(source, dialect).entries:
         if dialect == "dotenvy" and entry.key in variables:
             continue  # the first one wins there
-        seen = Environment({**variables, **outer.variables}, outer.gap)
-        fact = resolve(entry.key, entry.value, seen)
+        fact = resolve(entry.key, entry.value, environment)
         if fact.is_known:
             text = "" if fact.value is None else str(fact.value)
             span = entry.value_span if isinstance(entry.value, Literal) else fact.span or entry.value_span
             variables[entry.key] = Fact(entry.key, "written", text, span, fact.sources, fact.reason, fact.via)
         else:
             variables[entry.key] = unknown(entry.key, fact.reason, entry.value_span)
+        if entry.key not in outer.variables:
+            seen[entry.key] = variables[entry.key]
     found = Environment(variables)
     project.environments[path, dialect] = (outer, found)
     return found
@@ -275,6 +300,8 @@ def _image_built(
     if source is None or path is None:
         return context, None, "", "", NOTHING
     project.read_files.add(path)
+    from ..formats import dockerfile
+
     parsed = dockerfile.parse(source)
     if not parsed.stages:
         return context, None, "", "", NOTHING
@@ -291,7 +318,7 @@ def _image_built(
     variables: dict[str, Fact[str]] = {}
     for part in reversed(chain):
         for key, value in part.env.items():
-            variables[key] = resolve(key, value, Environment({**arguments, **variables}))
+            variables[key] = arguments[key] = resolve(key, value, Environment(arguments))
     inherited = next((part for part in chain if part.command is not None or part.entrypoint is not None), stage)
     runs = "\n".join(text for part in chain for text, _ in part.runs)
     final = dockerfile.Stage(
@@ -362,14 +389,14 @@ def file_at(service: Service, container_path: str, tree: Tree) -> str | None:
     return None
 
 
-def files_in(service: Service, container_folder: str, tree: Tree, paths: Iterable[str]) -> dict[str, str]:
+def files_in(service: Service, container_folder: str, tree: Tree, paths: Sequence[str]) -> dict[str, str]:
     """Container path -> repository path of those of ``paths`` that the container sees directly in ``container_folder``, sorted."""
     found: dict[str, str] = {}
     for target, path in service.mounts.items():
         if posixpath.dirname(target) == container_folder and tree.read(path) is not None:
             found[target] = path
-        for candidate in paths:
-            if candidate != path and below(candidate, path):
+        for candidate in under(paths, (path,)):
+            if candidate != path:
                 seen = posixpath.join(target, candidate[len(path) :].lstrip("/"))
                 if posixpath.dirname(seen) == container_folder:
                     found.setdefault(seen, candidate)
@@ -387,7 +414,7 @@ def _folders(service: Service, stack: Stack, tree: Tree) -> tuple[str, ...]:
     if service.context is None and not found:
         for name in (service.name, f"services/{service.name}", f"apps/{service.name}"):
             path = posixpath.join(stack.folder, name)
-            if any(below(other, path) for kind in ("rust", "php", "cargo") for other in tree.paths(kind)):
+            if any(under(tree.paths(kind), (path,)) for kind in ("rust", "php", "cargo")):
                 found.append(path)
                 break
     return tuple(found)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..fact import Fact, derive, unknown
 from ..patterns import lazy
 from . import crates as rust_crates
 from . import images, read
 from .client import Pool
-from .crates import CrateSources
+from .crates import Crates
 from .fpm import runs_fpm
 from .postgres import server_image
 from .project import Project, Service, Stack, Tree, Variable
 from .resolve import resolve
-from .stack import below, join, read_env, text_of
+from .stack import join, read_env, text_of, under
 
 _POOL = lazy(
     r"^(?=.*(DB|DATABASE|PG|POSTGRES|SQLX|POOL|CONN))(?!.*(REDIS|MYSQL|MONGO|HTTP|CACHE|SMTP|RABBIT|AMQP|KAFKA|NATS))"
@@ -56,7 +56,7 @@ def meaning(name: str) -> str:
     return next((setting for pattern, setting in _MEANS if pattern.search(name)), "")
 
 
-def build_variables(stack: Stack, crates: Sequence[CrateSources], tree: Tree, project: Project) -> None:
+def build_variables(stack: Stack, crates: Crates, tree: Tree, project: Project) -> None:
     """The sizing variables of one stack, each place once, with who reads them."""
     if stack.project is None:
         return
@@ -81,10 +81,11 @@ def build_variables(stack: Stack, crates: Sequence[CrateSources], tree: Tree, pr
             place = (fact.span.path, fact.span.start, name)
             placed[place] = Variable(name, fact, fact.span, (), what)
             owners[place] = []
+    mentions = _Mentions({variable.name for variable in placed.values()}, tree)
     for place, variable in placed.items():
         services = owners[place]
         variable.services = tuple(service.name for service in services)
-        _decide(variable, services, stack, crates, interpolated, tree, project)
+        _decide(variable, services, stack, crates, mentions, interpolated, tree, project)
         _compare(variable, stack)
         project.variables.append(variable)
 
@@ -105,11 +106,42 @@ def _mentions(text: str, name: str) -> bool:
     return False
 
 
+class _Mentions:
+    """Which of ``names`` the sources of services speak of; every file is looked through once for all of them."""
+
+    def __init__(self, names: Iterable[str], tree: Tree) -> None:
+        self.needles = [(name, name.encode()) for name in sorted(names)]
+        self.tree = tree
+        self.by_path: dict[str, tuple[str, ...]] = {}
+        self.by_service: dict[str, frozenset[str]] = {}
+
+    def of(self, service: Service) -> frozenset[str]:
+        """What the sources of ``service`` and the files mounted into it speak of."""
+        found = self.by_service.get(service.name)
+        if found is None:
+            placed = [path for path in service.mounts.values() if not path.endswith(".env")]
+            paths = [path for folder in service.folders for path in self.tree.programs(folder)]
+            found = frozenset(name for path in (*placed, *paths) for name in self.file(path))
+            self.by_service[service.name] = found
+        return found
+
+    def file(self, path: str) -> tuple[str, ...]:
+        """What one file speaks of."""
+        found = self.by_path.get(path)
+        if found is None:
+            data = self.tree.data(path)
+            near = [name for name, needle in self.needles if needle in data]
+            text = data.decode("utf-8", "replace") if near else ""
+            found = self.by_path[path] = tuple(name for name in near if _mentions(text, name))
+        return found
+
+
 def _decide(
     variable: Variable,
     services: Sequence[Service],
     stack: Stack,
-    crates: Sequence[CrateSources],
+    crates: Crates,
+    mentions: _Mentions,
     interpolated: str,
     tree: Tree,
     project: Project,
@@ -123,7 +155,7 @@ def _decide(
     looked = 0
     users = services or [service for service in stack.services.values() if service.folders]
     for service in users:
-        answer, reason = _service_reads(name, service, stack, crates, tree, project)
+        answer, reason = _service_reads(name, service, mentions, crates, tree, project)
         if answer:
             variable.is_read = _yes
             return
@@ -144,19 +176,12 @@ def _decide(
         variable.is_read = unknown("is_read", reasons[0] if reasons else "no sources of its services are in the repository")
 
 
-def _service_reads(
-    name: str, service: Service, stack: Stack, crates: Sequence[CrateSources], tree: Tree, project: Project
-) -> tuple[bool, str]:
+def _service_reads(name: str, service: Service, mentions: _Mentions, crates: Crates, tree: Tree, project: Project) -> tuple[bool, str]:
     """(reads it, why that cannot be told): its sources, its command and its image are looked through."""
     if any(_mentions(text, name) for text, _ in service.command) or _mentions(service.runs, name):
         return True, ""
-    needle = name.encode()
-    inside = [path for folder in service.folders for path in tree.programs(folder)]
-    placed = [path for path in service.mounts.values() if not path.endswith(".env")]
-    for path in dict.fromkeys((*placed, *inside)):
-        data = tree.data(path)
-        if needle in data and _mentions(data.decode("utf-8", "replace"), name):
-            return True, ""
+    if name in mentions.of(service):
+        return True, ""
     image = server_image(service)
     if image is not None:
         if any(name == variable for variable, _ in image.variables):
@@ -171,12 +196,11 @@ def _service_reads(
         if service.base_image and (images.is_bystander(service.base_image) or images.tool(service.base_image)):
             return False, ""
         return False, f"the sources of {service.name} are not in the repository"
-    for crate in crates:
-        if any(below(crate.folder, folder) for folder in service.folders):
-            wholesale = rust_crates.load(crate, tree, project).reads_environment_wholesale
-            if wholesale:
-                return False, wholesale
-    if not any(below(path, folder) for folder in service.folders for kind in ("rust", "php") for path in tree.paths(kind)):
+    for crate in crates.under(service.folders):
+        wholesale = rust_crates.load(crate, tree, project).reads_environment_wholesale
+        if wholesale:
+            return False, wholesale
+    if not any(under(tree.paths(kind), service.folders) for kind in ("rust", "php")):
         return False, f"the sources of {service.name} are in a language that is not read"
     return False, ""
 

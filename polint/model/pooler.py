@@ -1,0 +1,135 @@
+"""PgBouncer: its settings, the databases it serves, and how many server connections its pools can open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .. import pgbouncer_settings as table
+from ..fact import Fact, default, derive, unknown
+from ..source import Span
+from ..units import INFINITY, Seconds
+from .server import Consumer, Server
+from .setting import Section, setting
+
+
+def _count(value: object) -> int:
+    return table.read_count(str(value))
+
+
+def _limit(value: object) -> float:
+    """A count of which 0 (and, for lack of a check, anything below) means no limit."""
+    found = table.read_count(str(value))
+    return float(found) if found > 0 else INFINITY
+
+
+def _seconds(value: object) -> Seconds:
+    return table.read_seconds(str(value))
+
+
+def _off(value: object) -> Seconds:
+    found = table.read_seconds(str(value))
+    return found if found > 0 else Seconds(INFINITY)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+class Database(NamedTuple):
+    """One entry of ``[databases]``: what its connect string says, by key."""
+
+    name: str
+    span: Span
+    pairs: Mapping[str, Fact[Any]]
+
+
+class Pooler(Section):
+    """One PgBouncer between clients and a server.
+
+    ``raw`` holds the settings of ``[pgbouncer]``; ``server`` is where its databases lie.
+    """
+
+    kind = "pooler"
+
+    def __init__(self, label: str, span: Span, raw: Mapping[str, Fact[Any]], *, service: str, version: tuple[int, ...] | None) -> None:
+        super().__init__(label, span, raw)
+        self.service = service
+        self.version = version
+        self.databases: list[Database] = []
+        self.databases_known = ""  # why they are not, or ""
+        self.users: Fact[int] = default("users", 1)
+        self.server: Server | None = None
+        self.clients: list[Consumer] = []
+
+    pool_mode = setting("pool_mode", str, _text, "session", "PgBouncer", "when a server connection goes back to its pool")
+    default_pool_size = setting("default_pool_size", int, _count, 20, "PgBouncer", "server connections per database and user")
+    reserve_pool_size = setting("reserve_pool_size", int, _count, 0, "PgBouncer", "further ones once a client has waited")
+    max_client_conn = setting("max_client_conn", int, _count, 100, "PgBouncer", "client connections it takes")
+    max_db_connections = setting("max_db_connections", float, _limit, INFINITY, "PgBouncer", "server connections per entry")
+    max_user_connections = setting("max_user_connections", float, _limit, INFINITY, "PgBouncer", "server connections per user")
+    server_lifetime = setting("server_lifetime", Seconds, _seconds, Seconds(3600), "PgBouncer", "age of a server connection")
+    query_wait_timeout = setting("query_wait_timeout", Seconds, _off, Seconds(120), "PgBouncer", "longest a client waits")
+    server_check_query = setting("server_check_query", str, _text, "select 1", "PgBouncer", "how an idle server connection is tried")
+    ignore_startup_parameters = setting("ignore_startup_parameters", str, _text, "", "PgBouncer", "startup parameters it takes and drops")
+    auth_type = setting("auth_type", str, _text, "md5", "PgBouncer", "how clients prove who they are")
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Any database or any user may be asked for, and no limit caps what that opens."""
+        wide = any(one.name == "*" for one in self.databases) or "auth_user" in self.raw
+        capped = self.max_db_connections.is_written or self.max_user_connections.is_written
+        capped = capped or (bool(self.databases) and all("max_db_connections" in one.pairs for one in self.databases))
+        return wide and not capped
+
+    @property
+    def server_connections(self) -> Fact[int]:
+        """Server connections its pools can open: for each entry, users x (pool_size + reserve), capped (PgBouncer's config.md)."""
+        if self.databases_known:
+            return unknown("server connections", self.databases_known)
+        each = [self._of(one) for one in self.databases]
+        if not each:
+            return unknown("server connections", "its [databases] section is empty")
+        return each[0] if len(each) == 1 else derive("server connections", lambda *counts: sum(counts), *each)
+
+    def _of(self, one: Database) -> Fact[int]:
+        size = _pair(one, "pool_size", self.default_pool_size)
+        reserve = _pair(one, "reserve_pool_size", _pair(one, "reserve_pool", self.reserve_pool_size))
+        limit = _pair(one, "max_db_connections", self.max_db_connections)
+        users = default("users", 1) if "user" in one.pairs else self.users
+        if size.is_known and size.value <= 0:
+            return unknown("server connections", "a pool size of 0 is unlimited (PgBouncer 1.24 and later)", size.span)
+
+        def count(*values: float) -> int:
+            return int(min(values[0] * (values[1] + values[2]), values[3], values[0] * values[4]))
+
+        facts = [users, size, reserve, limit, self.max_user_connections]
+        found = derive("server connections", count, *facts)
+        if not found.is_known:
+            return found
+        # defaults that change nothing are no factors worth a note
+        told = [size, *(fact for fact in (users, reserve, limit, self.max_user_connections) if not fact.is_default)]
+        return Fact("server connections", "derived", found.value, None, tuple(told))
+
+    @property
+    def client_connections(self) -> Fact[int]:
+        """What its known clients can open together."""
+        known = [client.at_least for client in self.clients if client.at_least.is_known]
+        return derive("clients", lambda *counts: sum(counts), *known) if known else default("clients", 0)
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether the size of any client is known."""
+        return any(client.at_least.is_known for client in self.clients)
+
+
+def _pair(one: Database, key: str, otherwise: Fact[Any]) -> Fact[Any]:
+    """A key of the entry's connect string, else ``otherwise``."""
+    fact = one.pairs.get(key)
+    if fact is None:
+        return otherwise
+    if not fact.is_known:
+        return fact
+    number = table.read_leading(str(fact.value))
+    value = (number if number > 0 else INFINITY) if key == "max_db_connections" else number
+    return Fact(key, fact.origin, value, fact.span, fact.sources, fact.reason, fact.via)
