@@ -33,6 +33,7 @@ _NO_PROGRAMS = (
     ".md", ".rst", ".txt", ".adoc", ".lock", ".svg", ".png", ".jpg", ".gif", ".ico", ".woff", ".woff2", ".pdf", ".map", ".css", ".sum",
     ".sample", ".example", ".dist",
 )  # fmt: skip
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _RUST_TESTS = frozenset(("tests", "benches", "examples"))  # beside a Cargo.toml: built by `cargo test` and the like only
 _PHP_TESTS = frozenset(("tests", "Tests"))
 
@@ -184,7 +185,7 @@ def _refusal(head: bytes, size: int) -> str:
 
 def _load(path: str) -> tuple[bytes | None, str]:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(path, _READ)
     except OSError as error:
         return None, _why(error)
     try:

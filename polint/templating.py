@@ -63,3 +63,8 @@ def _lines(text: str) -> list[tuple[int, int]]:
             lines.add((text.rfind("\n", 0, at) + 1, end))
             at = text.find(mark, end)
     return sorted(lines)
+
+
+def is_placeholder(text: str, key: str) -> bool:
+    """A bare word in capitals that a script replaces: ``max_connections = MAX_CONNECTIONS``, ``port = PG_PRIMARY_PORT``."""
+    return text.isupper() and text.replace("_", "").isalnum() and ("_" in text or text.lower() == key)

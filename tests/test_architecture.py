@@ -156,7 +156,7 @@ def test_a_small_lint_imports_nothing_heavy(small: Path) -> None:
     [
         ("compose.yaml", "services: {}\n", {"yaml", "polint.formats.compose"}),
         ("compose.yaml", "services: {db: {image: 'postgres:16', env_file: .env}}\n", {"polint.formats.dotenv"}),
-        ("www.conf", "[www]\n", {"polint.formats.ini"}),
+        ("www.conf", "[www]\npm = static\npm.max_children = 5\n", {"polint.formats.ini"}),
         ("config/database.php", "<?php return ['connections' => []];\n", {"polint.formats.php", "tree_sitter"}),
         ("src/main.rs", 'fn main() { PgPoolOptions::new().connect(""); }\n', {"polint.formats.rust", "tree_sitter"}),
     ],

@@ -231,12 +231,12 @@ def test_files(project: Path) -> None:
     assert [file["path"] for file in json.loads(polint("files", "api", "--format", "json")[1])["files"]] == ["api/main.rs"]
 
 
-@pytest.mark.parametrize("paths", [[], ["sub"], ["sub/compose.yaml", "sub"], [".."], ["nowhere"]])
+@pytest.mark.parametrize("paths", [[], ["sub"], ["sub/compose.yaml", "sub"], ["nowhere"]])
 def test_without_options_nothing_differs(project: Path, paths: list[str]) -> None:
     """Such a run leaves click out."""
     plain, parsed = process("lint", *paths), process("lint", *paths, "--color=auto")
     assert (plain.returncode, plain.stdout, plain.stderr) == (parsed.returncode, parsed.stdout, parsed.stderr)
-    assert plain.returncode == {"..": 0, "nowhere": 2}.get("".join(paths), 1)
+    assert plain.returncode == (2 if paths == ["nowhere"] else 1)
 
 
 def test_rules_and_rule() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from polint import discover, gitignore
 from polint.discover import File, Files, find_root, walk
+from polint.formats import FORMATS, Format, byte_filter
 
 
 def write(root: Path, files: dict[str, str | bytes]) -> None:
@@ -284,3 +285,12 @@ def test_no_pattern_backtracks_for_long() -> None:
     patterns = gitignore.compile_lines(["*a*a*a*a*a*a*a*a*a*a*a*b", "**/a/**/a/**/a/**/b"])
     assert not gitignore.matches(patterns, "a" * 250)
     assert not gitignore.matches(patterns, "a/" * 60 + "c")
+
+
+@pytest.mark.parametrize("one", [one for one in FORMATS if one.needles], ids=lambda one: one.name)
+def test_the_byte_filter(one: Format) -> None:
+    is_worth = byte_filter(one.name)
+    assert all(any(hint in needle for hint in one.hints) for needle in one.needles)
+    assert all(is_worth(b"\n " + needle + b" ") for needle in one.needles)
+    assert not any(is_worth(hint) for hint in one.hints if hint not in one.needles)
+    assert not is_worth(b"")

@@ -70,15 +70,19 @@ def _is_postgresql(base: str) -> bool:
 
 
 class Format(NamedTuple):
-    """A kind of file: how its name looks, and byte strings of which a file must hold one to be worth parsing (none: always)."""
+    """A kind of file: how its name looks, and byte strings of which a file must hold one to be worth parsing (none: always).
+
+    Every needle holds one of ``hints``, which are fewer: most files hold none and are done with after these.
+    """
 
     name: str
     matches: Callable[[str], bool]  # of the base name
     needles: tuple[bytes, ...] = ()
+    hints: tuple[bytes, ...] = ()
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("rust", lambda base: base.endswith(".rs"), (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect")),
+    Format("rust", lambda base: base.endswith(".rs"), (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect"), (b"Pool",)),
     Format(
         "php",
         lambda base: base.endswith(".php"),
@@ -94,14 +98,15 @@ FORMATS: tuple[Format, ...] = (
             b"'environments'",
             b'"environments"',
         ),
+        (b"PDO", b"connect", b"environments", b"ATTR_PERSISTENT"),
     ),
     Format("sql", lambda base: base.endswith(".sql")),
     Format("shell", lambda base: base.endswith(".sh")),
     Format("compose", lambda base: base.endswith((".yml", ".yaml")) and _stem(base, "compose", "docker-compose")),
     Format("dotenv", lambda base: _stem(base, ".env", "env") if base[:1] in ".e" else base.endswith(".env")),
-    Format("pgbouncer", lambda base: _sample(base).endswith(".ini") and "pgbouncer" in base),
-    Format("php-fpm", lambda base: _sample(base).endswith(".conf") and ("fpm" in base or base.startswith(("www.conf", "zz-")))),
-    Format("postgresql.conf", lambda base: _sample(base).endswith(".conf") and _is_postgresql(base)),
+    Format("pgbouncer", lambda base: "pgbouncer" in base and _sample(base).endswith(".ini")),
+    Format("php-fpm", lambda base: ("fpm" in base or base.startswith(("www.conf", "zz-"))) and _sample(base).endswith(".conf")),
+    Format("postgresql.conf", lambda base: ".conf" in base and _sample(base).endswith(".conf") and _is_postgresql(base)),
     Format(
         "dockerfile", lambda base: _stem(base, "Dockerfile", "dockerfile", "Containerfile") or base.endswith((".Dockerfile", ".dockerfile"))
     ),
@@ -121,6 +126,14 @@ def format_of(path: str) -> str | None:
     return None
 
 
-def needles(name: str) -> tuple[bytes, ...]:
-    """The byte strings of which a file of this format must hold one to be worth parsing."""
-    return next(one.needles for one in FORMATS if one.name == name)
+def byte_filter(name: str) -> Callable[[bytes], bool]:
+    """A test of a file's bytes: whether a file of this format with these is worth parsing."""
+    _, _, needles, hints = next(one for one in FORMATS if one.name == name)
+
+    def is_worth(data: bytes) -> bool:
+        for hint in hints:
+            if hint in data:
+                return any(needle in data for needle in needles)
+        return False
+
+    return is_worth

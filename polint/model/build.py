@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact
-from ..formats import needles
+from ..formats import byte_filter
 from . import connections, consumers, crates, fpm, postgres, stack, variables
 from .project import Problem, Project, Tree
 
@@ -60,10 +60,9 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
 def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
     """Every PHP file that speaks of connections, read."""
     found = {}
-    worth = needles("php")
+    is_worth = byte_filter("php")
     for path in tree.paths("php"):
-        data = tree.data(path)
-        if not any(needle in data for needle in worth):
+        if not is_worth(tree.data(path)):
             continue
         from ..formats import php
 

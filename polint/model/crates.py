@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown, written
-from ..formats import cargo, needles
+from ..formats import byte_filter, cargo
 from ..value import Literal
 from .client import Pool
 from .images import image_name
@@ -46,7 +46,7 @@ class Crates:
 def find_crates(tree: Tree) -> Crates:
     """Every package of the tree that may build a pool; sources without a Cargo.toml belong to the folder above ``src``."""
     manifests = {posixpath.dirname(path) for path in tree.paths("cargo") if path.endswith("Cargo.toml")}
-    worth = needles("rust")
+    is_worth = byte_filter("rust")
     crates: dict[str, CrateSources] = {}
     for path in tree.paths("rust"):
         folder = posixpath.dirname(path)
@@ -60,8 +60,7 @@ def find_crates(tree: Tree) -> Crates:
             crate = crates[folder] = CrateSources(folder, posixpath.basename(folder))
         crate.paths.append(path)
         if not crate.holds_pool:
-            data = tree.data(path)
-            crate.holds_pool = any(needle in data for needle in worth)
+            crate.holds_pool = is_worth(tree.data(path))
     found = [crate for crate in crates.values() if crate.holds_pool]
     for crate in found:
         crate.name = cargo.package_name(tree.data(posixpath.join(crate.folder, "Cargo.toml"))) or crate.name

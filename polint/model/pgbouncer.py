@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import pgbouncer_settings as table
+from .. import templating
 from ..fact import Fact
 from ..formats import Entry, Parsed, pgbouncer
 from ..patterns import lazy
@@ -132,7 +133,7 @@ def report(parsed: Parsed, project: Project, version: tuple[int, ...] | None) ->
             faults.append((f'PgBouncer refuses the unknown parameter "{entry.key}"{since}', entry.key_span, True, None))
             continue
         fact = resolve(entry.key, entry.value, NOTHING)
-        if not fact.is_known:
+        if not fact.is_known or templating.is_placeholder(str(fact.value), entry.key):
             continue
         try:
             table.read(known, str(fact.value), version)

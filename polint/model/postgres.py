@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .. import catalogue, templating
 from ..fact import Fact, unknown
 from ..formats import Entry, Parsed, postgresql_conf
 from ..source import Span
@@ -37,9 +38,10 @@ class Gap(dict[str, Fact[Any]]):
 class _Reading:
     """Settings gathered in the order PostgreSQL applies them; the last one wins, the others are kept as duplicates."""
 
-    def __init__(self, tree: Tree, project: Project) -> None:
+    def __init__(self, tree: Tree, project: Project, major: int | None) -> None:
         self.tree = tree
         self.project = project
+        self.major = major
         self.raw: dict[str, Fact[Any]] = {}
         self.gap = ""
         self.files: list[str] = []
@@ -71,7 +73,19 @@ class _Reading:
             if entry.key in ("include", "include_if_exists", "include_dir"):
                 self._include(entry, path, container, service, depth)
             else:
-                self.put(entry.key, entry.value, entry.value_span, NOTHING)
+                self.setting(entry)
+
+    def setting(self, entry: Entry) -> None:
+        """One entry of a file or of the command line, after a look at whether this server knows and takes it."""
+        fact = resolve(entry.key, entry.value, NOTHING).named(entry.key)
+        message = catalogue.judge_name(entry.key, self.major) if "." not in entry.key else None
+        aspect, span = "name", entry.key_span
+        if message is None and fact.is_known and not templating.is_placeholder(str(fact.value), entry.key):
+            message = catalogue.judge_value(entry.key, str(fact.value), self.major)
+            aspect, span = "value", entry.value_span
+        if message is not None and not self.project.has_problem(span):
+            self.project.problems.append(Problem("postgresql.conf", message, span, aspect=aspect))
+        self.take(entry.key, fact, entry.value_span)
 
     def _include(self, entry: Entry, path: str, container: str, service: Service | None, depth: int) -> None:
         wanted = resolve(entry.key, entry.value, NOTHING)
@@ -106,7 +120,7 @@ class _Reading:
             if "\0" in (str(entry.value.value) if isinstance(entry.value, Literal) else entry.value_span.text):
                 self.take(entry.key, unknown(entry.key, "its value comes from a variable that is not set", entry.value_span), entry.span)
             else:
-                self.put(entry.key, entry.value, entry.value_span, NOTHING)
+                self.setting(entry)
 
     def settings(self) -> dict[str, Fact[Any]]:
         """What was gathered, with what could not be seen unknown."""
@@ -155,7 +169,8 @@ def _is_client(text: str) -> bool:
 
 
 def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: Tree, project: Project) -> Server:
-    reading = _Reading(tree, project)
+    major = images.major_version(images.image_name(service.base_image).tag)
+    reading = _Reading(tree, project, major)
     if isinstance(image.max_connections, str):
         reading.raw["max_connections"] = unknown("max_connections", image.max_connections)
     if "postgresql.conf" in service.runs or "max_connections" in service.runs:
@@ -173,12 +188,11 @@ def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: T
     reading.arguments(parsed)
     if "max-connections" in service.stated:
         reading.raw["max_connections"] = service.stated["max-connections"].named("max_connections")
-    tag = images.image_name(service.base_image).tag
     return Server(
         service.name,
         service.span,
         reading.settings(),
-        major=images.major_version(tag),
+        major=major,
         service=service.name,
         stack=stack.label,
         has_application=True,
@@ -298,7 +312,7 @@ def build_unplaced(tree: Tree, project: Project, stacks: list[Stack]) -> None:
     main = [path for path in rest if not path.endswith(".auto.conf")]
     alone = len(stacks) == 1 and stacks[0].project is None and len(main) == 1
     for path in main if not alone else main[:1]:
-        reading = _Reading(tree, project)
+        reading = _Reading(tree, project, None)
         if not alone:
             reading.gap = "other files may set it: nothing tells which server reads this file"
         reading.conf(path, path, None)

@@ -128,12 +128,18 @@ class Variable:
 
 
 class Problem:
-    """A place that the program reading the file refuses; ``format`` names the kind of file."""
+    """A place that the program reading the file refuses.
+
+    ``format`` names the kind of file, ``aspect`` what is wrong there: ``syntax``, ``name`` or ``value``.
+    """
 
     kind = "problem"
 
-    def __init__(self, format_name: str, message: str, span: Span, *, is_fatal: bool = True, fix: Fix | None = None) -> None:
+    def __init__(
+        self, format_name: str, message: str, span: Span, *, is_fatal: bool = True, fix: Fix | None = None, aspect: str = "syntax"
+    ) -> None:
         self.format = format_name
+        self.aspect = aspect
         self.message = message
         self.span = span
         self.is_fatal = is_fatal
