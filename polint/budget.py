@@ -142,6 +142,9 @@ def as_text(found: Sequence[Server]) -> str:
             lines.append(f"  steady{profile}: {_interval(scenario)} of {usable.value}{share}: {scenario.verdict}")
         else:
             lines.append(f"  steady: {_interval(scenario)}: {scenario.verdict}")
+        if server.left_out:
+            named = ", ".join(f"{consumer.service} (profile {', '.join(consumer.profiles)})" for consumer in server.left_out)
+            lines.append(f"  not counted, as profiles are taken one at a time: {named}")
         if details:
             lines += ["", *details]
         blocks.append("\n".join(lines))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
+from .maskcode import literals, secrets
 from .patterns import lazy
 
-_WORD = lazy(r"pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credential|salt|\bpw\b", re.IGNORECASE)
+_WORD = lazy(r"pass(?:word|wd|phrase|code)?|masterauth|pwd|secret|token|key|credential|salt|\bpw\b", re.IGNORECASE)
 # last parts of names that speak about a secret without holding one
 _ABOUT = frozenset(
     "file path dir ttl lifetime timeout expiry expires expiration length type method encryption algorithm policy max min required "
@@ -20,25 +21,47 @@ _ABOUT = frozenset(
 _KEY_OWNERS = frozenset("api app access secret private auth encryption master license signing jwt service aws account sentry".split())
 _WHOLE = frozenset(("pass", "pwd", "pw", "salt"))
 _BEGINNINGS = ("secret", "token", "credential", "passwd", "passphrase", "passcode")
-_ENDINGS = ("secret", "token", "apikey", "passwd")
+_ENDINGS = ("secret", "token", "apikey", "passwd", "pass", "masterauth")
+_NO_SECRETS = frozenset(("bypass", "compass", "encompass"))
 _REFERENCE = lazy(r"\$\{\w+:?\?[^{}]*\}|\$\{?\w+\}?|\{\{[^{}]*\}\}|\{[\w.]*\}|%\w?|<[\w .-]+>|\*+|\$\(\w+\)")
 _WITH_DEFAULT = lazy(r"(\$\{\w+:?[-=+])(.*)(\})", re.DOTALL)
 _DATABASES = ("postgres", "pgsql", "mysql", "mariadb", "mongodb", "redis", "rediss", "amqp", "amqps", "sqlserver", "cockroach")
 _TOKEN = lazy(r"[^\s\"'`<>]*+")
-_TYPE = lazy(r"[\w<>&:' ]{0,40}=")
+# curl -u user:x, wget --user=user:x
+_USER = lazy(r"(?<![\w-])(?:-u[ \t]?|--(?:proxy-)?user[ \t=]+)[\"']?([^\s:\"']{1,200}):([^\s\"']++)")
+_PASSED = lazy(
+    r"(?<![\w-])--?[\w-]{0,40}(?:pass(?:word|wd|phrase)?|secret|token|requirepass|masterauth)[ \t]++[\"']?([^\s\"'-][^\s\"']*+)"
+    r"|authorization[\"']?[ \t]*[:=][ \t]*[\"']?([^\"'\n]++)",
+    re.IGNORECASE,
+)
+_DIRECTIVES = ("env[", "php_value[", "php_admin_value[")
 _NAME_LIMIT = 80
 _PREFIX_LIMIT = 120
-_REACH = 160  # how far behind a name in code its quoted value may stand
 _STARTS = ("", "-", "export", "env", "arg", "set", "-e", "const", "static")
 
 
-def mask(text: str) -> str:
-    """``text`` with every secret in it hidden; as long as before."""
-    if "\n" in text:
-        return "\n".join(map(mask, text.split("\n")))
-    ranges = _urls(text) + _named(text)
-    if "PDO" in text:
-        ranges += _pdo(text)
+def mask(text: str, before: str = "") -> str:
+    """``text`` with every secret in it hidden; as long as before.
+
+    ``before`` are the lines above it in its file: a password may stand alone on its line.
+    """
+    ranges: list[tuple[int, int]] = []
+    at = 0
+    whole = before + text
+    has_name = _WORD.search(whole) is not None
+    for line in text.split("\n") if "\n" in text else (text,):
+        found = _urls(line) + _options(line)
+        if has_name:
+            found += _named(line)
+        ranges += [(at + start, at + end) for start, end in found] if at else found
+        at += len(line) + 1
+    if has_name and before:
+        ranges += _carried(text, before)
+    if '"' in whole or "'" in whole or "`" in whole:
+        cut = len(before)
+        for start, end in secrets(whole, _is_secret_name, has_name):
+            if end > cut:
+                ranges += [(low - cut, high - cut) for low, high in _veil(whole, max(start, cut), end)]
     if not ranges:
         return text
     out: list[str] = []
@@ -110,6 +133,8 @@ def _is_secret_name(name: str) -> bool:
         if part in ("key", "keys"):
             if number and (parts[number - 1] in _KEY_OWNERS or name.isupper()):
                 return True
+        elif part in _NO_SECRETS:
+            continue
         elif part in _WHOLE or part.startswith(_BEGINNINGS) or part.endswith(_ENDINGS) or "password" in part:
             return True
     return False
@@ -118,6 +143,7 @@ def _is_secret_name(name: str) -> bool:
 def _named(text: str) -> list[tuple[int, int]]:
     """Values behind names that tell a secret: ``DB_PASSWORD=x``, ``password: 'x'``, ``env('DB_PASSWORD', 'x')``."""
     ranges: list[tuple[int, int]] = []
+    strings = _Strings(text)
     at = 0
     while True:
         found = _WORD.search(text, at)
@@ -132,13 +158,14 @@ def _named(text: str) -> list[tuple[int, int]]:
         at = end
         start += len(text[start:end]) - len(text[start:end].lstrip("-."))
         if _is_secret_name(text[start:end]):
-            value, at = _value(text, start, end)
+            value, at = _value(text, start, end, strings)
             ranges += value
 
 
-def _value(text: str, start: int, end: int) -> tuple[list[tuple[int, int]], int]:
+def _value(text: str, start: int, end: int, strings: _Strings) -> tuple[list[tuple[int, int]], int]:
     """What to hide of the value that belongs to the name at ``start`` to ``end``, and where to go on."""
     quoted = end < len(text) and text[end] in "\"'"
+    escaped = text[end : end + 2] in ('\\"', "\\'")
     before = text[max(0, start - _PREFIX_LIMIT) : start]
     if before.endswith("${"):  # ${NAME:-x}
         at = end + (text[end : end + 1] == ":")
@@ -146,59 +173,73 @@ def _value(text: str, start: int, end: int) -> tuple[list[tuple[int, int]], int]
             return [], end
         close = text.find("}", at)
         return _veil(text, at + 1, close if close >= 0 else len(text)), close if close >= 0 else len(text)
-    at = _past(text, end + quoted, "] \t") if quoted or text.startswith("]", end) else _past(text, end, " \t")
+    if start < _PREFIX_LIMIT and before.lstrip().lower() in _DIRECTIVES:  # env[DB_PASSWORD] = x, and what is close to it
+        begin = _past(text, end, "] \t=")
+        return _veil(text, begin, len(text.rstrip())), len(text)
+    at = _past(text, end + quoted, "] \t") if quoted or text.startswith("]", end) else _past(text, end + 2 * escaped, " \t")
     leading = before.strip().rstrip("\"'{").strip().lower() if start < _PREFIX_LIMIT else "?"
     for sign in ("=>", ":=", "=", ":", ",", "("):
         if text.startswith(sign, at):
             break
     else:
-        if quoted and text.startswith(")", at):  # env::var("DB_PASSWORD").unwrap_or("x")
-            return _quoted(text, at, at + _REACH, False)
         if not quoted and end < at < len(text) and text[at] in "\"'":  # PASSWORD 'x', as in SQL
-            return _quoted(text, at, at + _REACH, False)
+            return _quoted(text, at, strings)
         if leading in ("env", "arg") and end < at:  # ENV DB_PASSWORD x, as in a Dockerfile
             return _veil(text, at, len(text)), len(text)
         return [], at
     begin = _past(text, at + len(sign), " \t")
     if begin >= len(text):
         return [], begin
+    if text.startswith(("\\'", '\\"'), begin):  # "{\"password\": \"x\"}"
+        close = text.find(text[begin : begin + 2], begin + 2)
+        close = close if close >= 0 else len(text)
+        return _veil(text, begin + 2, close), close
+    is_line = leading in _STARTS and not text[-_PREFIX_LIMIT:].rstrip().endswith((";", "{", "(", ")", ",", "]", "}"))
     if text[begin] in "\"'`":
-        return _quoted(text, begin, len(text), False)
+        hidden, stop = _quoted(text, begin, strings)
+        rest = text[stop + 1 :].strip()
+        if is_line and rest and not rest.startswith(("#", ";", "//")):  # A="x"y, or quotes that nobody closes
+            return [*hidden, (stop + 1, len(text))], len(text)
+        return hidden, stop
     if sign in (",", "(", "=>"):
-        return _quoted(text, begin, begin + _REACH, sign != ",")
-    if leading in _STARTS and not text[-_PREFIX_LIMIT:].rstrip().endswith((";", "{", "(", ")")):
+        return [], at  # an expression: its literals are looked at elsewhere
+    if is_line:
         stop = text.find(before[-1], begin) if before[-1:] in ("'", '"') else -1
         stop = stop if stop >= 0 else _comment(text, begin)
         return _veil(text, begin, stop), stop
     if not (text[start:end].isupper() or at == end + quoted):
-        return _quoted(text, begin, begin + _REACH, True)
+        return [], begin
     stop = begin
     while stop < len(text) and text[stop] not in " \t,;&\"'`)}":
         stop = text.find("}", stop) + 1 or len(text) if text.startswith("${", stop) else stop + 1
-    hidden = _veil(text, begin, stop)
-    typed = _TYPE.match(text, begin) if sign == ":" else None
-    if typed:  # const DB_PASSWORD: &str = "x"
-        more, stop = _quoted(text, max(stop, typed.end()), typed.end() + _REACH, True)
-        hidden += more
-    return hidden, stop
+    return _veil(text, begin, stop), stop
 
 
-def _quoted(text: str, at: int, limit: int, to_comma: bool) -> tuple[list[tuple[int, int]], int]:
-    """The first quoted text from ``at`` on; one that is the name given to an env call is left to its own turn."""
-    limit = min(limit, len(text))
-    while at < limit and text[at] not in "\"'`":
-        if to_comma and text[at] == ",":
-            return [], at
-        at += 1
-    if at >= limit:
-        return [], limit
-    if text[max(0, at - 40) : at].rstrip().endswith(("env(", "var(", "getenv(", "var_os(", "config(", "ENV[", "env!(", "ENV.fetch(")):
+def _quoted(text: str, at: int, strings: _Strings) -> tuple[list[tuple[int, int]], int]:
+    """The text in quotes that opens at ``at``; nothing when the quote there closes the text that holds the name."""
+    if strings.closes(at):
         return [], at
     end = at + 1
     while end < len(text) and text[end] != text[at]:
         end += 2 if text[end] == "\\" else 1
     end = min(end, len(text))
     return _veil(text, at + 1, end), end
+
+
+class _Strings:
+    """The ends of the quoted texts of a line, looked for when first asked."""
+
+    __slots__ = ("_ends", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends: frozenset[int] | None = None
+
+    def closes(self, at: int) -> bool:
+        """Whether the quote at ``at`` ends a quoted text that began before it."""
+        if self._ends is None:
+            self._ends = frozenset(end for _, end in literals(self._text))
+        return at in self._ends
 
 
 def _comment(text: str, start: int) -> int:
@@ -216,31 +257,41 @@ def _past(text: str, at: int, characters: str) -> int:
     return at
 
 
-def _pdo(text: str) -> list[tuple[int, int]]:
-    """The third argument of ``new PDO(dsn, user, password)``."""
-    at = text.find("PDO(")
-    if at < 0:
+def _options(text: str) -> list[tuple[int, int]]:
+    """What a program is given on its command line or in a header: ``-u user:x``, ``--password x``, ``Authorization: x``."""
+    ranges: list[tuple[int, int]] = []
+    if "-u" in text:
+        for found in _USER.finditer(text):
+            if not (found[1].isdigit() and found[2].isdigit()):  # -u 1000:1000 is no secret
+                ranges += _veil(text, *found.span(2))
+    for found in _PASSED.finditer(text) if "-" in text or "uthorization" in text.lower() else ():
+        ranges += _veil(text, *found.span(1 if found[1] is not None else 2))
+    return ranges
+
+
+def _carried(text: str, before: str) -> list[tuple[int, int]]:
+    """The whole of a line whose value belongs to a name above it: a YAML block, a list item, a text in quotes that goes on."""
+    lines = before.rstrip("\r\n").split("\n")
+    body = text.strip()
+    start = text.find(body)
+    if not body:
         return []
-    at += 4
-    commas = depth = 0
-    while at < len(text):
-        char = text[at]
-        if char in "\"'":
-            end = at + 1
-            while end < len(text) and text[end] != char:
-                end += 2 if text[end] == "\\" else 1
-            if commas == 2:
-                return _veil(text, at + 1, min(end, len(text)))
-            at = end
-        elif char in "([":
-            depth += 1
-        elif char in ")]":
-            depth -= 1
-            if depth < 0:
-                break
-        elif char == "," and not depth:
-            commas += 1
-            if commas > 2:
-                break
-        at += 1
+    hidden = [(start, start + len(body))]
+    if body.startswith("- "):
+        option = lines[-1].strip().lstrip("- \t").strip("\"' ,")
+        if lines[-1].lstrip(" -\t\"'") != lines[-1] and "--" in lines[-1] and _is_secret_name(option):
+            begin = start + len(body) - len(body[1:].lstrip(" \"'"))
+            return [(begin, len(text.rstrip("\r\n\"' ")))]
+    for line in reversed(lines):  # the nearest line further left
+        if line.strip() and len(line) - len(line.lstrip()) < start:
+            key, colon, rest = line.strip().lstrip("- ").partition(":")
+            if colon and _is_secret_name(key.strip("\"' ")) and rest.strip()[:1] in ("", "|", ">", "&", "!"):
+                return hidden
+            break
+    for line in reversed(lines):
+        name, equals, value = line.partition("=")
+        quote = value[:1]
+        if equals and quote in ("'", '"') and name.replace("export ", "").strip().isidentifier():
+            is_open = value.count(quote) == 1 and not any(quote in later for later in lines[lines.index(line) + 1 :])
+            return hidden if is_open and _is_secret_name(name.replace("export ", "").strip()) else []
     return []

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from datetime import date
 from functools import cache
 from math import inf, nan
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .source import Source, Span
+
+if TYPE_CHECKING:
+    from datetime import date
 
 MAX_DEPTH = 200  # levels as written (through aliases a tree can be deeper)
 MAX_SIZE = 4_000_000  # values after aliases are followed; more is an alias bomb, which Go's yaml refuses too
@@ -378,6 +380,8 @@ def plain(text: str) -> str | int | float | bool | date | None:
 
 
 def _day(text: str) -> date | None:
+    from datetime import date
+
     year, _, rest = text.partition("-")
     month, _, rest = rest.partition("-")
     day = rest[:2] if rest[1:2].isdigit() else rest[:1]
@@ -426,6 +430,8 @@ def _float(text: str, otherwise: str | None = None) -> float | str:
 
 def to_plain(node: Node) -> object:
     """The node as dicts, lists, str, int, float, bool and None.  What an alias shares stays shared; dates stay text."""
+    from datetime import date
+
     made: dict[int, object] = {}
     todo: list[Node] = []
 

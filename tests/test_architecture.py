@@ -17,7 +17,7 @@ PACKAGE = Path(polint.__file__).parent
 # what stands lower or on its own row (formats and reporters have a stricter rule of their own).
 LAYERS = [
     {"polint"},  # the version
-    {"polint.source", "polint.patterns"},
+    {"polint.source", "polint.patterns", "polint.maskcode"},
     {"polint.units", "polint.value", "polint.treesitter", "polint.gitignore", "polint.mask"},
     {
         "polint.fact",

@@ -466,3 +466,104 @@ def test_pgbouncer_from_variables_counts_a_pool_for_each_user_listed() -> None:
         image: postgres:16
     """
     assert summary({"compose.yaml": compose}) == ["db: 15 of 97 connections (15 %)"]
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        'environment: {CONNECTION: "Host=db;Database=d;Username=u"}',
+        'environment: {CONNECTION: "Server=db;Port=5432;Database=d"}',
+        'environment: {X: "ecto://u:p@db/d"}',
+        'environment: {X: "jdbc:postgresql://other,db:5432/d"}',
+        'environment: {X: "postgresql+asyncpg://u:p@db1,db:5432/d"}',
+        'environment: {DATA_SOURCE_URI: "db:5432/d?sslmode=disable"}',
+        "environment: {PGHOST: db}",
+        "environment: {DB_HOST: /var/run/postgresql}",
+        "environment: {DATABASE_URL_FILE: /run/secrets/url}",
+        'environment: {DATABASE_URL: "postgres://u@proxy/d"}',
+        'command: ["--dsn", "postgres://u:p@db/d"]',
+        "command: serve --db-host=db",
+        "env_file: secrets.env",
+        "depends_on: [db]",
+        "build: ./app\n    environment: {PGHOST: db}",
+    ],
+)
+def test_no_sign_of_a_client_is_passed_over(app: str) -> None:
+    service = app if app.startswith("build") else f"image: example.test/app:1\n    {app}"
+    compose = f"services:\n  app:\n    {service}\n  proxy:\n    image: haproxy\n  db:\n    image: postgres:16\n"
+    files = {"compose.yaml": compose, "app/Dockerfile": "FROM alpine:3.20\nCMD app\n"}
+    assert summary(files) == ["db: 97 usable connections, for clients of unknown size: app"]
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        'environment: {CACHE: "redis://db:6379"}',
+        'environment: {API: "http://db:8080"}',
+        "environment: {DB_HOST: mysql}",
+        'environment: {DATABASE_URL: "postgres://u@db.example.test/d"}',
+        "depends_on: [mysql]",
+        "labels: [db]",
+    ],
+)
+def test_what_is_no_client_is_not_called_one(app: str) -> None:
+    compose = f"services:\n  app:\n    image: example.test/app:1\n    {app}\n  mysql:\n    image: mysql:8\n  db:\n    image: postgres:16\n"
+    assert summary({"compose.yaml": compose}) == ["db: 97 usable connections, no client found"]
+
+
+def test_a_split_over_two_servers_counts_on_both() -> None:
+    php = DATABASE.replace("'host' => env('DB_HOST', '127.0.0.1')", "'read' => ['host' => 'replica'], 'write' => ['host' => 'db']", 1)
+    compose = LARAVEL % ("X: 1", "zz.conf") + "  replica:\n    image: postgres:16\n"
+    files = {"compose.yaml": compose, "zz.conf": "[www]\npm.max_children = 20\n", "app/config/database.php": php}
+    assert summary(files) == ["db: 20 of 97 connections (21 %)", "replica: 20 of 97 connections (21 %)"]
+
+
+def test_a_second_connection_counts_where_the_code_asks_for_it() -> None:
+    php = DATABASE.replace("'mysql' => ['driver' => 'mysql', 'host'", "'reports' => ['driver' => 'pgsql', 'host' => 'reports', 'was'")
+    compose = LARAVEL % ("X: 1", "zz.conf") + "  reports:\n    image: postgres:16\n"
+    files = {"compose.yaml": compose, "zz.conf": "[www]\npm.max_children = 20\n", "app/config/database.php": php}
+    assert summary(files) == ["db: 20 of 97 connections (21 %)", "reports: 97 usable connections, no client found"]
+    files["app/app/Report.php"] = "<?php DB::connection('reports')->select('select 1');\n"
+    assert summary(files) == ["db: 20 of 97 connections (21 %)", "reports: 20 of 97 connections (21 %)"]
+
+
+def test_what_else_a_container_starts_leaves_the_number_open() -> None:
+    dockerfile = 'FROM php:8.3-fpm\nENTRYPOINT ["/start.sh"]\n'
+    compose = "services:\n  web:\n    build: ./web\n    environment: {DB_HOST: db}\n  db:\n    image: postgres:16\n"
+    files = {"compose.yaml": compose, "web/Dockerfile": dockerfile}
+    assert summary(files) == ["db: at least 5 of 97 connections (5 %); unknown: web"]
+    files["web/Dockerfile"] = 'FROM php:8.3-fpm\nRUN sed -i "s/max_children = 5/max_children = 150/" /usr/local/etc/php-fpm.d/www.conf\n'
+    assert summary(files) == ["db: 97 usable connections, for clients of unknown size: web"]
+
+
+def test_a_service_that_only_polint_toml_knows() -> None:
+    toml = '[services.ghost]\nreplicas = 2\npool = 50\nconnects-to = "db"\n'
+    assert summary({"compose.yaml": "services:\n  db:\n    image: postgres:16\n"}, toml) == ["db: 100 of 97 connections (103 %)"]
+
+
+def test_servers_of_another_compose_file_on_a_shared_network() -> None:
+    files = {
+        "infra/compose.yaml": "services:\n  db:\n    image: postgres:16\n    networks: [shared]\nnetworks: {shared: {name: shared}}\n",
+        "app/compose.yaml": "services:\n  api:\n    build: .\n    environment: {DATABASE_URL: 'postgres://u@db/d'}\nnetworks:\n  shared:\n"
+        "    external: true\n",
+        "app/src/main.rs": MAIN,
+    }
+    assert summary(files) == ["db: 10 of 97 connections (10 %)"]
+
+
+def test_a_server_with_a_profile_meets_only_what_runs_with_it() -> None:
+    compose = """
+    services:
+      job:
+        build: ./api
+        profiles: [prod]
+        environment: &env {DATABASE_URL: "postgres://app@db/app"}
+      web:
+        build: ./api
+        environment: *env
+      db:
+        image: postgres:16
+        profiles: [dev]
+    """
+    (server,) = of({"compose.yaml": compose, "api/src/main.rs": MAIN}).servers
+    assert ([one.service for one in server.consumers], [one.service for one in server.left_out]) == (["web"], ["job"])

@@ -217,6 +217,37 @@ def test_json_and_its_schema() -> None:
         ("ENV DB_PASSWORD hunter2", "ENV DB_PASSWORD *******"),
         ("env[DB_PASSWORD] = hunter2", "env[DB_PASSWORD] = *******"),
         ("ghp://x\nAPI_TOKEN=ab\n", "ghp://x\nAPI_TOKEN=**\n"),
+        ("env[DB_PASSWORD] hunter2", "env[DB_PASSWORD] *******"),
+        ("env[DB_PASSWORD]hunter2", "env[DB_PASSWORD]*******"),
+        ("pg_pconnect('host=db password=' . 'hunter2');", "pg_pconnect('host=db password=' . '*******');"),
+        ("pg_connect('password=' . env('P', 'hunter2') . ' port=1')", "pg_connect('password=' . env('P', '*******') . '*******')"),
+        ("new PDO($dsn, $_ENV['U'] ?? 'u', $_ENV['P'] ?? 'hunter2')", "new PDO($dsn, $_ENV['U'] ?? 'u', $_ENV['P'] ?? '*******')"),
+        ("f(); new \\PDO ($dsn, 'u', getenv('P') ?: 'hunter2')", "f(); new \\PDO ($dsn, 'u', getenv('P') ?: '*******')"),
+        ("PDO::connect('pgsql:host=h', 'u', 'h (2,)')", "PDO::connect('pgsql:host=h', 'u', '******')"),
+        ("new PDO('a', 'u', $x); $q = new PDO('a', 'u', 'hunter2')", "new PDO('a', 'u', $x); $q = new PDO('a', 'u', '*******')"),
+        ("parent::__construct('pgsql:host=h', 'u', 'hunter2')", "parent::__construct('pgsql:host=h', 'u', '*******')"),
+        ("'password' => $_ENV['P'] ?? 'hunter2',", "'password' => $_ENV['P'] ?? '*******',"),
+        ("$x = $_ENV['DB_PASS'] ?? 'hunter2';", "$x = $_ENV['DB_PASS'] ?? '*******';"),
+        ("'password' => env('X', 'hunter2'), 'host' => 'h'", "'password' => env('X', '*******'), 'host' => 'h'"),
+        ("sprintf('host=h password=%s', 'hunter2')", "sprintf('host=h password=%s', '*******')"),
+        ('&format!("postgres://{}:{}@{}", "u", "hunter2", "h")', '&format!("postgres://{}:{}@{}", "*", "*******", "*")'),
+        (
+            'format!("postgres://u:{}@h", env::var("P").unwrap_or("x".into()))',
+            'format!("postgres://u:{}@h", env::var("P").unwrap_or("*".into()))',
+        ),
+        ("$u = 'pgsql://u:' . 'hunter2' . '@h/db';", "$u = 'pgsql://u:' . '*******' . '@h/db';"),
+        ('.password(&env::var("P").unwrap_or("hunter2".into()))', '.password(&env::var("P").unwrap_or("*******".into()))'),
+        ('env::var("DB_PASS").unwrap_or_else(|_| "hunter2".into())', 'env::var("DB_PASS").unwrap_or_else(|_| "*******".into())'),
+        ('let password = if x { "hunter2" } else { "" };', 'let password = if x { "*******" } else { "" };'),
+        ('"{\\"password\\": \\"hunter2\\"}"', '"{\\"password\\": \\"*******\\"}"'),
+        ("conninfo = 'host=a password=''hun ter'''", "conninfo = 'host=a password=''*******'''"),
+        ("archive_command = 'curl -u a:hunter2 x'", "archive_command = 'curl -u a:******* x'"),
+        ("archive_command = 'curl --user=a:hunter2 x'", "archive_command = 'curl --user=a:******* x'"),
+        ("command: curl -H 'Authorization: Bearer hunter2' x", "command: curl -H 'Authorization: **************' x"),
+        ("command: redis-server --requirepass hunter2", "command: redis-server --requirepass *******"),
+        ('command: ["x", "--password", "hunter2", "y"]', 'command: ["x", "--password", "*******", "y"]'),
+        ("archive_command = 'PGPASSWORD=hunter2 cp %p x'", "archive_command = 'PGPASSWORD=******* cp %p x'"),
+        ('DB_PASSWORD="hun"ter2', 'DB_PASSWORD="***"****'),
     ],
 )
 def test_secrets_are_masked(shown: str, masked: str) -> None:
@@ -236,6 +267,13 @@ def test_secrets_are_masked(shown: str, masked: str) -> None:
         "image: http://host:80/path@v1",
         "let password = config.password.clone();",
         "DATABASE_URL=postgres://user@host/db",
+        "command: docker run -u 1000:1000 x",
+        "pg_isready -U user -d db",
+        'env::var("DB_PASSWORD").expect("DB_PASSWORD must be set")',
+        "$p = getenv('DB_PASSWORD'); $h = 'localhost';",
+        "new PDO('pgsql:host=h', 'u', $_ENV['P'], [PDO::ATTR_PERSISTENT => true])",
+        "'url' => 'http://a', 'host' => 'b'",
+        "let x: &'static str = \"don't\";",
         "",
     ],
 )
@@ -243,7 +281,27 @@ def test_what_is_no_secret_stays(shown: str) -> None:
     assert mask(shown) == shown
 
 
-@pytest.mark.parametrize("piece", ["password=", "://", "postgres://a:b@", "PASSWORD ${", "env('PASSWORD',", "://a:${a:", "PDO(("])
+@pytest.mark.parametrize(
+    ("before", "shown", "masked"),
+    [
+        ("new PDO(\n  $dsn,\n  'u',\n", "  'hunter2',", "  '*******',"),
+        ("new PDO($dsn, # don't\n", "  'u', 'hunter2', [PDO::ATTR_PERSISTENT => true]", "  'u', '*******', [PDO::ATTR_PERSISTENT => true]"),
+        ("let o = o.password(\n", '    "hunter2",', '    "*******",'),
+        ('env::var("DB_PASSWORD")\n', '    .unwrap_or("hunter2".into())', '    .unwrap_or("*******".into())'),
+        ("  POSTGRES_PASSWORD:\n", "    hunter2", "    *******"),
+        ("  POSTGRES_PASSWORD: |\n    a\n", "    hunter2", "    *******"),
+        ("  - --requirepass\n", "  - hunter2", "  - *******"),
+        ('A=1\nDB_PASSWORD="a\nb\n', "hunter2=x", "*********"),
+        ("  POSTGRES_PASSWORD: x\n", '  image: "postgres:16"', '  image: "postgres:16"'),
+        ('DB_PASSWORD="a"\n', "POOL=1", "POOL=1"),
+        ("$password = 'a';\n", "$host = 'h';", "$host = 'h';"),
+    ],
+)
+def test_secrets_that_stand_below_their_names(before: str, shown: str, masked: str) -> None:
+    assert mask(shown, before) == masked
+
+
+@pytest.mark.parametrize("piece", ["password=", "://", "postgres://a:b@", "PASSWORD ${", "env('PASSWORD',", "://a:${a:", "PDO(('x'", "PDO(", "'://", "-u a:", "--password ", "password='a' . ", "\\'"])
 def test_masking_takes_linear_time(piece: str) -> None:
     assert len(mask(piece * 20_000)) == len(piece) * 20_000
 
@@ -263,6 +321,66 @@ def test_no_reporter_prints_a_secret() -> None:
             assert "hunter2" not in shown
     assert json.loads(json_reporter.report(report, Style()))["diagnostics"][0]["fix"]["applicability"] == "display"
     assert "1 | A: postgres://u:*******@h/db\n  |                           ^^" in text.report(report, Style())
+
+
+# what a project may hold, and each line in it that some reporter may show; every secret begins with S3CR
+PLANTED = {
+    ".env": "DB_PASSWORD=S3CRa\nexport API_TOKEN='S3CRb'\nDATABASE_URL=postgres://u:S3CRc@db/x\nJWT_KEY=\"S3CRd\nS3CRe\n",
+    "compose.yaml": (
+        "services:\n  db:\n    image: postgres:16\n    environment:\n      POSTGRES_PASSWORD: S3CRa\n      PGPASSWORD: 'S3CRb'\n"
+        "      API_SECRET: >-\n        S3CRc\n    command: [\"psql\", \"--password\", \"S3CRd\"]\n"
+        "    entrypoint:\n      - --requirepass\n      - S3CRe\n"
+        "    healthcheck: {test: 'PGPASSWORD=S3CRf psql postgresql://u:S3CRg@db'}\n"
+    ),
+    "php-fpm.conf": (
+        "[www]\nenv[DB_PASSWORD] S3CRa\nenv[DB_PASSWORD] = S3CRb\nphp_admin_value[pgsql.password] = S3CRc\nenv[URL] = a://u:S3CRd@h\n"
+    ),
+    "postgresql.conf": (
+        "primary_conninfo = 'host=a user=b password=S3CRa'\narchive_command = 'curl -u a:S3CRb x'\nssl_passphrase_command = 'echo S3CRc'\n"
+        "restore_command = 'PGPASSWORD=S3CRd psql --password S3CRe'\nprimary_conninfo = 'password=''S3CRf g'''\n"
+    ),
+    "pgbouncer.ini": "[databases]\nx = host=db password=S3CRa user=u\nauth_query_password = S3CRb\n",
+    "Dockerfile": "ENV DB_PASSWORD S3CRa\nARG TOKEN=S3CRb\nENV A=1 DB_PASSWORD=S3CRc\n",
+    "src/main.rs": (
+        'const DB_PASSWORD: &str = "S3CRa";\nlet o = PgConnectOptions::new().username("u").password("S3CRb");\n'
+        'PgPool::connect(&format!("postgres://{}:{}@{}", "u", "S3CRc", "db"));\nlet u = "postgres://u:p@S3CRd/S3CRe@db";\n'
+        'let p = env::var("PW_POOL").unwrap_or("x"); let q = env::var("DB_PASS").unwrap_or_else(|_| "S3CRf".into());\n'
+        'let c = concat!("postgres://", "u", ":", "S3CRg", "@db");\nlet o = o.password(\n    "S3CRh",\n);\n'
+    ),
+    "x.php": (
+        "<?php pg_pconnect(\"host=db password=S3CRa\"); new PDO('pgsql:host=db', 'u', 'S3CRb');\n"
+        "$q = new PDO('pgsql:host=db;dbname=x', 'u', 'S3CR CRETF,)');\npg_pconnect('host=db user=u password=' . 'S3CRc');\n"
+        "return new PDO('pgsql:host=db', $_ENV['U'] ?? 'u', $_ENV['P'] ?? 'S3CRd');\n$x = ['password' => env('X', 'S3CRe')];\n"
+        "new PDO(dsn: 'pgsql:host=db', password: 'S3CRf');\nnew PDO(\n  'pgsql:host=db',\n  'u',\n  'S3CRg'\n);\n"
+        "$u = sprintf('pgsql://%s:%s@h', 'u', 'S3CRh'); define('DB_PASS', 'S3CRi');\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("path", PLANTED)
+def test_no_planted_secret_comes_out(path: str) -> None:
+    """Every line of every format, as a place and as a message."""
+    source = Source(path, PLANTED[path])
+    assert "S3CR" in source.text
+    for number, start in enumerate(source.starts[:-1], 1):
+        line = source.line(number)
+        indent = len(line) - len(line.lstrip())
+        place = source.span(start + indent, start + indent + 1)
+        # a secret whose name stands on another line; no message quotes half a value
+        said = "m" if line.strip(" -\"',").startswith("S3CR") else line
+        found = diagnostic(place, message=said, help=said, notes=(Note("n", place),))
+        report = Report("/r", (found,), ())
+        for shown in (
+            text.report(report, Style(verbosity=1)),
+            text.report(report, Style(width=60, ascii=True)),
+            concise.report(report, Style()),
+            json_reporter.report(report, Style()),
+        ):
+            assert "S3CR" not in shown, shown
+            assert "CRETF" not in shown, shown
+        rows = show(found, style=Style(width=200, verbosity=-1)).split("\n")
+        assert len(rows[3]) == len(f"{number} | {line}".rstrip())
+        assert rows[4].index("^") == rows[3].index("|") + 2 + indent
 
 
 def test_clean_keeps_the_length() -> None:

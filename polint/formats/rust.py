@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..source import Source, Span
 from ..value import EnvRead, Value
@@ -12,8 +12,7 @@ from ..value import EnvRead, Value
 NEEDLES: tuple[bytes, ...] = (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect")
 
 
-@dataclass(frozen=True, slots=True)
-class SettingCall:
+class SettingCall(NamedTuple):
     """One link of a builder chain: ``.max_connections(10)``.  ``value`` of ``Duration`` arguments is Seconds, ``None`` is Literal(None).
 
     Where a builder leaves what can be followed, each setter not seen by then stands as an
@@ -27,8 +26,7 @@ class SettingCall:
     value_span: Span  # the argument
 
 
-@dataclass(frozen=True, slots=True)
-class PoolCall:
+class PoolCall(NamedTuple):
     """One place where code builds a connection pool for PostgreSQL.
 
     ``settings`` holds the link that wins for each setter, ``shadowed`` the ones
@@ -37,6 +35,8 @@ class PoolCall:
     ``match`` of which only one branch builds its pool, shared by the pools of its
     branches.  ``connects`` are the calls that make pools of the builder: more than one
     where it is shared.  ``unfinished`` says why there may be other settings than these, or "".
+    One process has ``at_least_built`` to ``at_most_built`` of this pool, None with the reason as
+    a clause in ``repeated`` where nothing bounds it.
     """
 
     library: str  # "sqlx"
@@ -50,10 +50,17 @@ class PoolCall:
     connects: tuple[Span, ...] = ()
     choice: Span | None = None
     unfinished: str = ""
+    at_least_built: int = 1
+    at_most_built: int | None = 1
+    repeated: str = ""  # "is built in a loop"
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether nothing bounds how many of this pool there are."""
+        return self.at_most_built is None
 
 
-@dataclass(frozen=True, slots=True)
-class Crate:
+class Crate(NamedTuple):
     """What the given sources of one crate say.
 
     ``env_names`` are all variables read by a literal name (also through helper

@@ -479,6 +479,12 @@ def call_of(name: Node) -> Node | None:
             return None
 
 
+def takes_part(path: str) -> bool:
+    """Whether a file may be part of the program: not a test, a benchmark or a build script."""
+    folders = path.split("/")
+    return "tests" not in folders[:-1] and "benches" not in folders[:-1] and folders[-1] != "build.rs"
+
+
 def tail(block: Node) -> Node | None:
     """The expression whose value a block has; None when it ends in a statement."""
     last: Node | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..treesitter import find_all
 from .rust_code import Code, File, arguments
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Constructor:
+class Constructor(NamedTuple):
     """A call like ``PgPoolOptions::new()``; ``generic`` when the database is not part of its type."""
 
     file: File

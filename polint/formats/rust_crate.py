@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..source import Source, Span
 from ..treesitter import find_all
 from ..value import Opaque, Value
 from .rust import Crate, PoolCall, SettingCall
+from .rust_built import built
 from .rust_code import Code, File, arguments
 from .rust_constructors import Constructor, constructors, says_postgres
 from .rust_env import environment
@@ -37,8 +37,7 @@ def crate(sources: Sequence[Source]) -> Crate:
     return Crate(tuple(_with_choices(found)), reads, tuple(_closes(code, names)), loads, wholesale)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A pool with the node that decides whether it is built, and the variables it is bound to."""
 
     pool: PoolCall
@@ -85,6 +84,7 @@ def _found(constructor: Constructor, ends: list[End], reader: Reader, library: L
     target = targets[0] if targets else None
     if target is not None and not all(other is not None and same(target, other) for other in targets):
         target = Opaque("differs between the pools made from one builder", target.span)
+    count = built(reader, _places(constructor, ends))
     holder = file.enclosing(call, "function_item")
     label = holder.child_by_field_name("name") if holder is not None else None
     pool = PoolCall(
@@ -98,9 +98,26 @@ def _found(constructor: Constructor, ends: list[End], reader: Reader, library: L
         lazy=bool(lazy) and all(lazy),
         unfinished=why,
         connects=tuple(end.file.span(end.connect) for end in ends if end.connect is not None),
+        at_least_built=count.least,
+        at_most_built=count.most,
+        repeated=count.why,
     )
     at = next((end.connect for end in ends if end.connect is not None and end.file is file), None)
     return _Found(pool, file, at if at is not None and len(ends) == 1 else call, frozenset(names))
+
+
+def _places(constructor: Constructor, ends: list[End]) -> list[tuple[File, Node]]:
+    """Where pools are made of a builder: its connects, or itself where a function that others may call too connects it."""
+    places: list[tuple[File, Node]] = []
+    for end in ends:
+        place = (constructor.file, constructor.call)
+        if end.connect is not None and end.scope is not None:
+            holder = end.file.enclosing(end.connect, "function_item")
+            if holder is None or holder.id not in end.scope.bound:
+                place = (end.file, end.connect)
+        if place not in places:
+            places.append(place)
+    return places
 
 
 def _settings(end: End, reader: Reader, library: Library) -> tuple[dict[str, SettingCall], list[SettingCall]]:
@@ -194,7 +211,7 @@ def _with_choices(found: list[_Found]) -> Iterator[PoolCall]:
         paths.append(path)
     for one, path in zip(found, paths, strict=True):
         choice = next((span for key, _, span in reversed(path) if len(arms[key]) > 1), None)
-        yield replace(one.pool, choice=choice) if choice is not None else one.pool
+        yield one.pool._replace(choice=choice) if choice is not None else one.pool
 
 
 def _closes(code: Code, names: set[str]) -> Iterator[Span]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..patterns import lazy
 from ..value import Opaque, Value
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Where an expression is read: its file, what calls and closures bound (by node id), and how many hops led here."""
 
     file: File
-    bound: Mapping[int, Mapping[str, Bound]] = field(default_factory=dict)
+    bound: Mapping[int, Mapping[str, Bound]] = {}
     hops: int = 0
 
     def bind(self, node: Node, names: Mapping[str, Bound]) -> Scope:
@@ -28,8 +26,7 @@ class Scope:
         return Scope(self.file, {**self.bound, node.id: names}, self.hops)
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """An expression still to be read, in its own scope; ``hint`` is its type where one is written."""
 
     node: Node
@@ -37,21 +34,19 @@ class Ref:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldRef:
+class FieldRef(NamedTuple):
     """Field ``name`` of the struct that ``base`` yields."""
 
     base: Ref
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
-    """Parameter ``name``, number ``index`` without ``self``, of function ``node``."""
+class Param(NamedTuple):
+    """Parameter ``name`` of function ``node``; ``number`` counts from 0, without ``self``."""
 
     file: File
     node: Node
-    index: int
+    number: int
     name: str
     hint: str
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from .rust_code import COMMENTS, File, arguments, owner_of, tail
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(NamedTuple):
     """One pool library: how its builders are called.
 
     ``setters`` maps each setter to the type of its argument; ``connects`` each
@@ -81,8 +79,7 @@ class Link(NamedTuple):
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """Where a builder ends up: at the call ``connect`` that makes the pool, back in its variable, or out of sight (``why``)."""
 
     links: tuple[Link, ...]
@@ -91,16 +88,16 @@ class End:
     scope: Scope | None = None
     assigned: str = ""
     why: str = ""
-    types: tuple[str, ...] = field(default=())  # types written along the way
+    types: tuple[str, ...] = ()  # types written along the way
 
 
-@dataclass(slots=True)
 class Tracer:
     """Follows one constructor; ``ends`` are grouped by the call that connects."""
 
-    reader: Reader
-    library: Library
-    steps: int = 0
+    def __init__(self, reader: Reader, library: Library) -> None:
+        self.reader = reader
+        self.library = library
+        self.steps = 0
 
     def direct(self, file: File, call: Node) -> list[End]:
         """The end of ``PgPool::connect(..)``, which is its own connect."""
@@ -356,7 +353,7 @@ def _merged(ends: list[End]) -> list[End]:
         )  # fmt: skip
         why = next((end.why for end in group if end.why), "")
         types = tuple(dict.fromkeys(kind for end in group for kind in end.types))
-        out.append(replace(real[0] if first.connect is None else first, links=merged, why=why, types=types))
+        out.append((real[0] if first.connect is None else first)._replace(links=merged, why=why, types=types))
     return out
 
 

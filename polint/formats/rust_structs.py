@@ -158,7 +158,7 @@ class Structs:
         holder = [
             child for child in (param.node.child_by_field_name("parameters") or param.node).named_children if child.type == "parameter"
         ]  # fmt: skip
-        kind = holder[param.index].child_by_field_name("type") if 0 <= param.index < len(holder) else None
+        kind = holder[param.number].child_by_field_name("type") if 0 <= param.number < len(holder) else None
         struct = self._struct_in(param.file.text(kind)) if kind is not None else ""
         given = reader.callers(param) if scope.hops < 8 else None
         if given is not None and len(given) == 1:

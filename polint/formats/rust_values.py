@@ -486,7 +486,7 @@ class Reader:
     def _find_callers(self, param: Param) -> list[Ref] | None:
         file, function = param.file, param.node
         name_node = function.child_by_field_name("name")
-        if name_node is None or param.index < 0:
+        if name_node is None or param.number < 0:
             return None
         name, owner, method = file.text(name_node), owner_of(file, function), takes_self(function)
         wanted = len(parameters(function))
@@ -505,7 +505,7 @@ class Reader:
             dotted = called is not None and called.type == "field_expression"
             shift = 1 if method and not dotted else 0
             if len(args) == wanted + shift:
-                found.append(Ref(args[param.index + shift], Scope(use.file), param.hint))
+                found.append(Ref(args[param.number + shift], Scope(use.file), param.hint))
         return found
 
     def _means(self, use: Definition, name: str, home: File) -> bool:
@@ -515,7 +515,7 @@ class Reader:
 
     def argument(self, param: Param, hops: int, hint: str = "") -> Value:
         """What the callers of a function give for a parameter, when they all give the same."""
-        pattern = parameters(param.node)[param.index] if param.index >= 0 else param.node
+        pattern = parameters(param.node)[param.number] if param.number >= 0 else param.node
         span = param.file.span(pattern)
         key = (id(param.file), param.node.id, param.name)
         if key in self._active or hops >= _HOPS:

@@ -35,6 +35,7 @@ _FOREIGN = lazy(
 )  # MULTILINE
 _UNLIKE = lazy(r"[`{}%@?#\[\]<$\\]|&&|\bunlimited\b")  # in a refused statement: not (only) PostgreSQL's
 _FORMAT = lazy(r"execute\s+(?:pg_catalog\.)?(?:format\s*\(\s*)?'([^'\\]*)'\s*(,|\)|$|into\b|using\b)", 2)  # IGNORECASE
+_NUMBER = lazy(r"(?<=[=\s])[0-9][0-9.]*[a-z]+$")
 _PLACE = lazy(r"%(?:\d+\$)?[-\d]*([sIL])")
 _OURS = lazy(
     r"alter\s+system\s+(?:set|reset)\s+(?:max_connections|superuser_reserved_connections|reserved_connections|work_mem|shared_buffers"
@@ -167,11 +168,19 @@ class Reader:
 
     def _refused(self, statement: Tree, error: Any) -> None:
         lower = self._lower[statement.base : statement.base + len(statement.query)]
-        if _UNLIKE.search(lower) or not str(error.args[0]).startswith(("syntax error", "trailing junk")) or not statement.tokens:
+        if _UNLIKE.search(lower) or not str(error.args[0]).startswith(("syntax error", "trailing junk")):
             return
         if self._is_foreign():
             return
         at = error.args[1] if len(error.args) > 1 else None
+        if not statement.tokens:
+            number = _NUMBER.search(lower) if _OURS.match(lower) else None
+            if number:
+                place = self.source.span(statement.base + number.start(), statement.base + number.end())
+                edits = (Edit(place, f"'{place.text}'"),)
+                message = "PostgreSQL reads a value with a unit as a syntax error: put it in single quotes"
+                self.out.faults.append(Fault(message, place, fix=Fix("put the value in single quotes", "safe", edits)))
+            return
         last = len(statement.tokens) - 1
         token = last if at is None else min(bisect_left(statement.tokens, at, key=lambda token: token.start), last)
         place = statement.place(token, token)

@@ -14,6 +14,7 @@ from ..patterns import lazy
 
 _UNDECODED = lazy("[\udc80-\udcff]")
 _MARK = lazy(r"""['"\\;$]|--|/\*|:(?=['"A-Za-z_])|\{[{%]""")
+_COMMENT = lazy(r"/\*|\*/")
 _DOLLAR = lazy(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$")
 _ESCAPED = lazy(r"(?:[^'\\]++|\\.|'')*+'", 16)  # DOTALL
 _NAME = lazy(r"\w+")
@@ -100,7 +101,7 @@ def pieces(text: str, start: int, end: int, within: str = "") -> Iterator[Piece]
         elif mark == "/*":
             close = _comment(text, at, end) if misses < _MISSES else -1
             if close < 0:
-                misses += 1
+                misses += 4
                 continue
             at = close
         if mark in ("--", "/*"):
@@ -213,20 +214,11 @@ def _closed(text: str, piece: Piece, end: int, comment: tuple[int, int]) -> Piec
 def _comment(text: str, at: int, end: int) -> int:
     """Where the comment that was opened before ``at`` is closed; PostgreSQL's comments nest."""
     level = 1
-    inner = text.find("/*", at, end)
-    while True:
-        close = text.find("*/", at, end)
-        if close < 0:
-            return -1
-        if 0 <= inner < close:
-            level += 1
-            at = inner + 2
-            inner = text.find("/*", at, end)
-            continue
-        level -= 1
-        at = close + 2
+    for found in _COMMENT.finditer(text, at, end):
+        level += 1 if found[0] == "/*" else -1
         if not level:
-            return at
+            return found.end()
+    return -1
 
 
 def _is_word(text: str, at: int, start: int) -> bool:

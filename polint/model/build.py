@@ -35,9 +35,12 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
     postgres.build_unplaced(tree, project, project.stacks)
     fpm.build_unplaced(tree, project)
     for current in project.stacks:
-        linker = consumers.Linker(current, fpms[current.label], found, tree, project)
+        linker = consumers.Linker(current, project.stacks, fpms[current.label], found, tree, project)
         folders = {folder for service in current.services.values() for folder in service.folders}
         linker.run({path: files[path] for path in stack.under(paths, folders)})
+        for name, facts in (stated or {}).items():
+            if not any(name in one.services for one in project.stacks):
+                linker.stated_elsewhere(name, facts)
     if any(path not in project.read_files for path in tree.paths("pgbouncer")):
         from . import pgbouncer
 
@@ -71,7 +74,7 @@ def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
             parsed = php.parse(source)
             if parsed.connections or parsed.calls or parsed.supervisors:
                 project.read_files.add(path)
-                found[path] = parsed
+                found[path] = parsed._replace(env_reads=())  # most of what it holds, and nothing here looks at them
     return found
 
 

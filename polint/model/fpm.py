@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from ..fact import Fact, default
+from ..fact import Fact, default, unknown
 from ..formats import Entry
 from ..source import Span
 from ..value import Literal
@@ -149,6 +149,9 @@ def _effective(
     effective = Effective()
     version = images.php_version(service.base_image)
     candidates = tree.paths("php-fpm")
+    if image.folder:  # files of any name count where the image looks for them
+        mounted = [path for target, path in service.mounts.items() if image.folder.startswith(target.rstrip("/"))]
+        candidates = sorted({*candidates, *(one for path in mounted for one in tree.programs(path))})
     if image.settings:
         effective.pools["www"] = {key: default(key, value, f"the image {image.family}") for key, value in image.settings}
         effective.spans["www"] = service.span
@@ -194,6 +197,9 @@ def _effective(
         if len(near) == 1 and not image.variables:
             add(effective, near[0], tree, project, service.environment, version)
             seen = True
+    if "max_children" in service.recipe and not effective.reads:
+        for raw in effective.pools.values():
+            raw["pm.max_children"] = unknown("pm.max_children", "its Dockerfile changes it", service.stage.span if service.stage else None)
     return effective, seen or image.known
 
 

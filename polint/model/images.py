@@ -96,6 +96,14 @@ def postgres_image(text: str) -> PostgresImage | None:
     return PostgresImage(name.repository, False, (), f"{name.repository} may bring its own configuration")
 
 
+_PLAIN = frozenset("postgres postgresql postgis pgvector timescaledb timescaledb-ha postgres-server postgresql-server".split())
+
+
+def is_plainly_postgres(text: str) -> bool:
+    """Whether an image's name says PostgreSQL and nothing else."""
+    return image_name(text).base.lower() in _PLAIN or image_name(text).repository in _POSTGRES
+
+
 def major_version(tag: str) -> int | None:
     """PostgreSQL's major version as a tag tells it: ``16.2-alpine``, ``pg16``, ``latest-pg15``, ``15-3.4``; None when it does not."""
     named = re.search(r"pg(\d{1,2})(?!\d)", tag)
@@ -225,6 +233,16 @@ def runs_other_language(text: str) -> bool:
 def is_bare_system(text: str) -> bool:
     """Whether an image is an operating system with no language of its own."""
     return image_name(text).base in _SYSTEMS
+
+
+_OTHER_DATABASES = lazy(
+    r"(^|/)(mysql|mariadb|mongo|redis|valkey|mssql|oracle|clickhouse|cassandra|elasticsearch|neo4j|percona|memcached|couchdb|scylla)"
+)
+
+
+def is_other_database(text: str) -> bool:
+    """Whether an image is a database other than PostgreSQL."""
+    return bool(_OTHER_DATABASES.search(image_name(text).repository))
 
 
 # Images that never open a connection to PostgreSQL by themselves, whatever they depend on.

@@ -94,11 +94,13 @@ class _Reading:
             return
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(container), str(wanted.value)))
         beside = join(posixpath.dirname(path), str(wanted.value))
-        candidates = self.tree.paths("postgresql.conf")
         if entry.key == "include_dir":
-            found = files_in(service, inside, self.tree, candidates) if service is not None else {}
+            found: dict[str, str] = {}
+            if service is not None:
+                mounted = sorted({one for path in service.mounts.values() for one in self.tree.programs(path)})
+                found = files_in(service, inside, self.tree, mounted)
             if not found and beside is not None:
-                found = {other: other for other in under(candidates, (beside,)) if posixpath.dirname(other) == beside}
+                found = {other: other for other in self.tree.programs(beside) if posixpath.dirname(other) == beside}
             found = {name: other for name, other in found.items() if name.endswith(".conf") and "/." not in name}
             if not found:
                 self.gap = self.gap or f"the folder {wanted.value} that {path} includes is not in the repository"
@@ -137,9 +139,23 @@ def add_problems(project: Project, parsed: Parsed) -> None:
 
 def server_image(service: Service) -> images.PostgresImage | None:
     """What server image a service runs, None when it runs something else."""
+    signs = _signs(service)
     if not service.base_image:
-        return None
-    return images.postgres_image(service.base_image)
+        built = service.entry.build is not None and signs >= 2
+        return images.PostgresImage(service.name, False, (), "its Dockerfile is not in the repository") if built else None
+    found = images.postgres_image(service.base_image)
+    # a name that merely holds "postgres" may be an application's
+    return found if found is None or found.known or images.is_plainly_postgres(service.base_image) or signs else None
+
+
+def _signs(service: Service) -> int:
+    """How much speaks for a PostgreSQL server: the variables of its first start, its data directory, its health check."""
+    variables = service.environment.variables
+    first = any(name in variables for name in ("POSTGRES_PASSWORD", "POSTGRES_USER", "POSTGRES_DB", "POSTGRES_HOST_AUTH_METHOD"))
+    targets = [mount.target.span.text for mount in service.entry.mounts]
+    data = any("/var/lib/postgresql" in text or "/bitnami/postgresql" in text for text in targets)
+    check = service.entry.healthcheck
+    return first + data + (check is not None and "pg_isready" in check.text)
 
 
 def build_servers(stack: Stack, tree: Tree, project: Project) -> None:

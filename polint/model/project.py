@@ -48,6 +48,7 @@ class Service(NamedTuple):
     context: str | None = None  # build context, relative to the root
     folders: tuple[str, ...] = ()  # where its sources lie
     mounts: Mapping[str, str] = {}  # container path -> path in the repository
+    recipe: str = ""  # text of its whole Dockerfile
     runs: str = ""  # text of the Dockerfile's RUN instructions
     stated: Mapping[str, Fact[Any]] = {}  # what polint.toml says of it
 

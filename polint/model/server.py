@@ -90,6 +90,7 @@ class Server(Section):
         self.stack = stack
         self.has_application = has_application
         self.consumers: list[Consumer] = []
+        self.left_out: list[Consumer] = []  # clients that run only with other profiles
         self.profile = ""  # the one profile whose services are counted, "" for none
         self._mentioned = mentioned
 

@@ -191,8 +191,10 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
 
 def _service(entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Project, stated: Mapping[str, Fact[Any]]) -> Service:
     outer = stack.outer
+    for path in entry.dotenvs:  # an included file has a .env of its own, under the project's
+        outer = outer.over(read_env(path, "compose", NOTHING, tree, project) or NOTHING)
     image = text_of("image", entry.image, outer) or ""
-    context, stage, base_image, runs, built = _image_built(entry, stack, tree, project)
+    context, stage, base_image, recipe, runs, built = _image_built(entry, outer, tree, project)
     environment = _environment(entry, outer, tree, project).over(built)
     command = _words(entry, outer)
     if not command and stage is not None:
@@ -209,6 +211,7 @@ def _service(entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Pro
         base_image=base_image or (image if entry.build is None else ""),
         context=context,
         mounts=_mounts(entry, outer, stage, context),
+        recipe=recipe,
         runs=runs,
         stated=stated,
     )
@@ -281,30 +284,29 @@ def _partly(word: compose.Word, outer: Environment) -> str:
 
 
 def _image_built(
-    entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Project
-) -> tuple[str | None, dockerfile.Stage | None, str, str, Environment]:
-    """(context, final stage, base image, RUN texts, ENV) of the image a service is built from."""
+    entry: compose.ServiceEntry, outer: Environment, tree: Tree, project: Project
+) -> tuple[str | None, dockerfile.Stage | None, str, str, str, Environment]:
+    """(context, final stage, base image, Dockerfile, its RUN texts, ENV) of the image a service is built from."""
     build = entry.build
     if build is None:
-        return None, None, "", "", NOTHING
-    outer = stack.outer
+        return None, None, "", "", "", NOTHING
     folder = text_of("context", build.context, outer)
     context = join(build.base, folder) if folder is not None else None
     if context is None:
-        return None, None, "", "", Environment({}, "its build context is outside the repository")
+        return None, None, "", "", "", Environment({}, "its build context is outside the repository")
     name = text_of("dockerfile", build.dockerfile, outer) or "Dockerfile"
     path = join(context, name)
     source = tree.read(path) if path is not None else None
     if build.inline is not None:
-        return context, None, "", "", Environment({}, "")
+        return context, None, "", "", "", Environment({}, "")
     if source is None or path is None:
-        return context, None, "", "", NOTHING
+        return context, None, "", "", "", NOTHING
     project.read_files.add(path)
     from ..formats import dockerfile
 
     parsed = dockerfile.parse(source)
     if not parsed.stages:
-        return context, None, "", "", NOTHING
+        return context, None, "", "", "", NOTHING
     wanted = text_of("target", build.target, outer)
     stage = next((stage for stage in parsed.stages if wanted and stage.name == wanted), parsed.stages[-1])
     arguments: dict[str, Fact[str]] = {}
@@ -333,7 +335,7 @@ def _image_built(
         stop_signal=stage.stop_signal,
         span=stage.span,
     )
-    return context, final, base, runs, Environment(variables)
+    return context, final, base, source.text, runs, Environment(variables)
 
 
 def _chain(stage: dockerfile.Stage, stages: Iterable[dockerfile.Stage], arguments: Environment) -> list[dockerfile.Stage]:

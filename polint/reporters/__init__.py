@@ -71,9 +71,12 @@ class Style(NamedTuple):
 _UNSAFE = lazy(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def clean(text: str, ascii: bool = False) -> str:
-    """``text`` without secrets and without anything that a terminal would act on; as long as before."""
-    text = mask(text)
+def clean(text: str, ascii: bool = False, before: str = "") -> str:
+    """``text`` without secrets and without anything that a terminal would act on; as long as before.
+
+    ``before`` are the lines above it in its file.
+    """
+    text = mask(text, before)
     if not text.isprintable():
         text = _UNSAFE.sub("?" if ascii else "\ufffd", text)
     return text

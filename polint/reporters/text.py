@@ -12,6 +12,7 @@ from . import IDLE, UNASKED, Report, Style, clean, fixable, plural
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "gutter": "34", "bold": "1", "dim": "2"}
 _TAB = 4
+_ABOVE, _ABOVE_LIMIT = 30, 3000  # lines and characters above a line in which the name of its secret may stand
 _CONTEXT = 24  # columns kept before a span when its line is clipped
 
 
@@ -92,7 +93,9 @@ def _snippet(span: Span, gutter: int, colour: str, style: Style) -> Iterator[str
 @lru_cache(maxsize=64)
 def _line(source: Source, number: int, ascii: bool = False) -> str:
     """A source line as it may be shown; kept, since one endless line can have many diagnostics."""
-    return clean(source.line(number), ascii)
+    first = source.starts[max(0, number - 1 - _ABOVE)]
+    at = source.starts[number - 1]
+    return clean(source.line(number), ascii, source.text[max(first, at - _ABOVE_LIMIT) : at])
 
 
 def _row(source: Source, number: int, start: int, end: int | None, gutter: int, colour: str, style: Style) -> Iterator[str]:
