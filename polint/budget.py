@@ -157,6 +157,8 @@ def _details(consumer: Consumer) -> Iterable[str]:
         for leaf in fact.leaves():
             if leaf.is_known and leaf.span is not None:
                 yield f"  {consumer.service}: {leaf.name} = {show(leaf.value)}  {leaf.span}"
+            elif leaf.is_default and leaf.reason and leaf.value != 1:
+                yield f"  {consumer.service}: {leaf.name} = {show(leaf.value)}  (default of {leaf.reason.removeprefix('the image ')})"
             elif not leaf.is_known:
                 place = f"  {leaf.span}" if leaf.span is not None else ""
                 yield f"  {consumer.service}: {label} unknown: {leaf.reason}{place}"

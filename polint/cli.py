@@ -12,7 +12,28 @@ from . import __version__, command
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Choice(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic in later versions of click
+    """One of several words; a wrong one is told which was perhaps meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        words = [str(word) for word in self.choices]
+        if isinstance(value, str) and value not in words:
+            name = param.opts[0] if param is not None else "value"
+            raise click.UsageError(f"{name} cannot be {value}{_near(value, words)} (one of {', '.join(words)})")
+        return super().convert(value, param, ctx)
+
+
+class _Group(click.Group):
+    """Commands by name; a wrong name is told which was perhaps meant."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise click.UsageError(f"no such command {name}{_near(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="polint %(version)s")
 def cli() -> None:
     """Check PostgreSQL connection pooling across a whole project.
@@ -32,7 +53,7 @@ def run(arguments: list[str]) -> NoReturn:
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as error:
-        error.show()
+        command.say(_usage(error))
         code = command.CANNOT_RUN
     except click.Abort:
         command.say("stopped")
@@ -40,6 +61,25 @@ def run(arguments: list[str]) -> NoReturn:
     except Exception as error:
         code = command.failed(error, arguments)
     command.leave(code if isinstance(code, int) else 0)
+
+
+def _usage(error: click.ClickException) -> str:
+    """One line that names what is wrong, and the nearest right thing."""
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption):
+        known = [name for parameter in context.command.get_params(context) for name in parameter.opts] if context is not None else []
+        return f"no such option {error.option_name}{_near(error.option_name, known)}"
+    text = " ".join(error.format_message().split()).rstrip(".").replace("'", "")
+    text = text[:1].lower() + text[1:]
+    return f"{text}; see {context.command_path} --help" if context is not None else text
+
+
+def _near(given: str, known: Iterable[str]) -> str:
+    """``; did you mean x?`` or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(given, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _options(*parts: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -56,7 +96,7 @@ _project = _options(
     click.option("--root", metavar="DIR", help="Take this folder as the project."),
 )
 _display = _options(
-    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour the output."),
+    click.option("--color", type=_Choice(["auto", "always", "never"]), default="auto", help="Colour the output."),
     click.option("-q", "--quiet", is_flag=True, help="Print diagnostics only."),
     click.option("-v", "--verbose", count=True, help="Print more; twice for tracebacks."),
 )
@@ -65,11 +105,11 @@ _display = _options(
 @cli.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @_project
-@click.option("--format", "format_name", type=click.Choice(["text", "concise", "json"]), default="text", help="How to report.")
+@click.option("--format", "format_name", type=_Choice(["text", "concise", "json"]), default="text", help="How to report.")
 @click.option("--output", metavar="FILE", help="Write the report to FILE.")
 @click.option("--select", multiple=True, metavar="RULE", help="Run these rules only: code, code prefix, name or group.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Do not run these rules.")
-@click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]), help="Least severity that exits with 1 [warning].")
+@click.option("--fail-on", type=_Choice(["error", "warning", "info", "never"]), help="Least severity that exits with 1 [warning].")
 @click.option("--no-ignores", is_flag=True, help="Report what comments suppress, too.")
 @click.option("--statistics", is_flag=True, help="Count the diagnostics of each rule instead of listing them.")
 @click.option("--stdin-filename", metavar="NAME", help="With - as PATH: the file that standard input stands for.")
@@ -118,7 +158,7 @@ def lint(
 @cli.command()
 @click.argument("path", default=".")
 @_project
-@click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+@click.option("--format", "format_name", type=_Choice(["text", "json"]), default="text", help="How to report.")
 @_display
 def budget(path: str, config_file: str | None, root: str | None, format_name: str, color: str, quiet: bool, verbose: int) -> None:
     """Say who can open how many connections to which server, and whether they fit."""
@@ -127,7 +167,10 @@ def budget(path: str, config_file: str | None, root: str | None, format_name: st
 
     top, config = linter.settle([path], root, config_file)
     prefixes = linter.scope([path], top)
+    linter.settled(top, config)
     project = linter.project_of(linter.files_of(top, config), config)
+    for line in linter.unknown_services(project, config):
+        command.say(line, True)
     found = [server for server in budgets.servers(project) if any(linter.within(file, prefixes) for file in budgets.paths(server))]
     command.write(budgets.as_json(found) if format_name == "json" else budgets.as_text(found), None, utf8=format_name == "json")
 
@@ -145,7 +188,7 @@ def rule(name: str, config_file: str | None, root: str | None, color: str, quiet
     command.write(rule_page(found), None)
 
 
-@cli.group(invoke_without_command=True)
+@cli.group(cls=_Group, invoke_without_command=True)
 @click.option("--markdown", is_flag=True, help="As the page rules/README.md.")
 @_project
 @_display
@@ -184,7 +227,7 @@ def rules_test(folder: str, color: str, quiet: bool, verbose: int) -> None:
 @cli.command()
 @click.argument("path", default=".")
 @_project
-@click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", help="How to list them.")
+@click.option("--format", "format_name", type=_Choice(["text", "json"]), default="text", help="How to list them.")
 @_display
 def files(path: str, config_file: str | None, root: str | None, format_name: str, color: str, quiet: bool, verbose: int) -> None:
     """List what is read, as what, and what is skipped and why."""
@@ -192,6 +235,7 @@ def files(path: str, config_file: str | None, root: str | None, format_name: str
 
     top, config = linter.settle([path], root, config_file)
     prefixes = linter.scope([path], top)
+    linter.settled(top, config)
     tree = linter.files_of(top, config)
     found = [status for status in linter.statuses(tree, linter.project_of(tree, config)) if linter.within(status.path, prefixes)]
     if format_name == "json":

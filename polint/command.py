@@ -69,6 +69,8 @@ def lint(
         overlay=overlay,
         today=strftime("%Y-%m-%d"),
     )
+    for line in report.warnings:
+        say(line, True)
     shown = style(color, verbosity, bool(output))
     if statistics:
         text = counted(report)
@@ -144,14 +146,15 @@ def style(color: str, verbosity: int, to_file: bool) -> Style:
     else:
         colour = not to_file and environment.get("TERM") != "dumb" and sys.stdout.isatty()
     width = 120
-    if not to_file and sys.stdout.isatty():
-        width = max(60, min(160, os.get_terminal_size(sys.stdout.fileno()).columns or 120))
+    wraps = not to_file and sys.stdout.isatty()
+    if wraps:
+        width = max(40, min(160, os.get_terminal_size(sys.stdout.fileno()).columns or 120))
     try:
         "…\ufffd".encode("utf-8" if to_file else sys.stdout.encoding or "ascii")
         ascii = False
     except (UnicodeEncodeError, LookupError):
         ascii = True
-    return Style(colour, ascii, width, verbosity)
+    return Style(colour, ascii, width, verbosity, wraps)
 
 
 def write(text: str, output: str | None, utf8: bool = False) -> None:

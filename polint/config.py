@@ -31,9 +31,13 @@ class Problem(NamedTuple):
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; ``problems`` are all its mistakes in file order, ``str()`` one line for each."""
+    """The configuration cannot be used; ``problems`` are all its mistakes in file order, ``str()`` one line for each.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    ``rest`` is the configuration without what is wrong in it, so that the rest can be looked at too.
+    """
+
+    def __init__(self, problems: Iterable[Problem], rest: Config | None = None) -> None:
+        self.rest = rest
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.span.start, problem.key)))
         super().__init__("\n".join(map(str, self.problems)))
 
@@ -156,8 +160,13 @@ def parse(source: Source) -> Config:
         return places[full].key if of_key else places[full].value
 
     mistakes, checked = check(content)
+    problems = [Problem(place(path, of_key), _dotted(path), message) for path, of_key, message in mistakes]
     if checked is None:
-        raise ConfigError(Problem(place(path, of_key), _dotted(path), message) for path, of_key, message in mistakes)
+        for path, _, _ in mistakes:
+            _drop(content, path)
+        checked = check(content)[1]
+    if checked is None:
+        raise ConfigError(problems)
 
     def stated(*path: str) -> Stated:
         at: Any = checked
@@ -166,7 +175,7 @@ def parse(source: Source) -> Config:
         facts = {key: (value, place((*path, key), False)) for key, value in at.items()}
         return Stated(path[-1], place(path, True), facts)
 
-    return Config(
+    found = Config(
         select=tuple(checked.get("select", ())),
         ignore=tuple(checked.get("ignore", ())),
         rules=tuple(checked.get("rules", ())),
@@ -182,6 +191,21 @@ def parse(source: Source) -> Config:
         prefix=prefix,
         places=places,
     )
+    if problems:
+        raise ConfigError(problems, found)
+    return found
+
+
+def _drop(content: Any, path: tuple[str | int, ...]) -> None:
+    """Take the value at ``path`` out of parsed TOML; of a list the whole list, whose numbers would shift."""
+    for key in path[:-1]:
+        inner = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(inner, dict):
+            path = path[: path.index(key) + 1]
+            break
+        content = inner
+    if isinstance(content, dict):
+        content.pop(path[-1], None)
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

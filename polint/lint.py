@@ -15,6 +15,7 @@ from .reporters import IDLE, UNASKED, FileStatus, Report
 if TYPE_CHECKING:
     from .fact import Fact
     from .model.project import Problem, Project
+    from .model.server import Server
     from .rule import Rule
 
 
@@ -38,6 +39,7 @@ class Choice(NamedTuple):
 
 
 _LEAVE = Choice()
+_UNREADABLE = ("compose", "dotenv", "encoding")  # kinds of problems that make a file unreadable, as rule PO001 has them
 
 
 def settle(paths: Sequence[str], root: str | None, file: str | None) -> tuple[str, Config]:
@@ -51,9 +53,14 @@ def settle(paths: Sequence[str], root: str | None, file: str | None) -> tuple[st
     try:
         return top, configuration.load(top, file)
     except ConfigError as error:
-        raise CannotRun(str(error), placed=True) from None
+        more: list[configuration.Problem] = []
+        errors: list[str] = []
+        if error.rest is not None:
+            _, more, errors = _judge(top, error.rest)
+        raise CannotRun("\n".join([str(ConfigError([*error.problems, *more])), *errors]), placed=True) from None
     except OSError as error:
-        raise CannotRun(f"{file or top}: {(error.strerror or str(error)).lower()}") from None
+        near = _near_path(file) if file and isinstance(error, FileNotFoundError) else ""
+        raise CannotRun(f"{file or top}: {(error.strerror or str(error)).lower()}{near}") from None
 
 
 def scope(paths: Sequence[str], root: str) -> tuple[str, ...]:
@@ -96,6 +103,7 @@ def project_of(files: discover.Files, config: Config) -> Project:
                     facts[key] = fact
     project = build_project(files, stated)
     project.problems.extend(_undecodable(files, project.read_files))
+    project.problems.extend(_refused(files, project))
     return project
 
 
@@ -114,31 +122,75 @@ def _undecodable(files: discover.Files, paths: Iterable[str]) -> Iterator[Proble
             yield Problem("encoding", f"byte 0x{byte:02x} is not UTF-8 text", source.span(error.start, error.start + 1))
 
 
+# formats whose files somebody reads wherever they lie; a stray source file is nobody's
+_ALWAYS_READ = frozenset(("compose", "dotenv", "dockerfile", "cargo", "postgresql.conf", "php-fpm", "pgbouncer"))
+_REFUSED = ("UTF-16, not UTF-8", "binary")  # of their own programs; the rest polint alone leaves out
+_LEFT_OUT = ("over 5 MB", "no permission")
+
+
+def _refused(files: discover.Files, project: Project) -> Iterator[Problem]:
+    """Files that the project needs and whose content polint never saw: a stack without them is not judged."""
+    from .model.project import Problem
+    from .source import Source
+
+    for file in files:
+        reason = files.reason(file.path)
+        if not reason or file.format not in _ALWAYS_READ or file.path in project.read_files:
+            continue
+        if reason in _REFUSED:
+            message = f"{reason}: " + ("polint cannot read it" if file.format == "compose" else "its reader refuses it")
+        elif reason in _LEFT_OUT and (by := _namer(file.path, files, project)):
+            message = f"{reason}: polint does not read it, and {by} names it"
+        else:
+            continue
+        yield Problem("encoding", message, Source(file.path, "").span(0, 0))
+
+
+def _namer(path: str, files: discover.Files, project: Project) -> str:
+    """The compose file that names the file at ``path``, or ""."""
+    name = path.rpartition("/")[2]
+    wanted = "env_file" if name == ".env" else name  # a .env beside the compose file may be there or not
+    for other in sorted(project.read_files & set(files.paths("compose"))):
+        source = files.read(other)
+        if source is not None and wanted in source.text and name in source.text:
+            return other
+    return ""
+
+
 def load_rules(root: str, config: Config) -> tuple[Rule, ...]:
     """polint's own rules and those of the configuration; raises CannotRun with every mistake in them."""
+    rules, problems, errors = _load(root, config)
+    _raise(problems, errors)
+    return rules
+
+
+def _load(root: str, config: Config) -> tuple[tuple[Rule, ...], list[configuration.Problem], list[str]]:
+    """The rules, what is wrong with the folders named for them, and what is wrong in their files."""
     from .rule import load_builtin
     from .rule import load_rules as load
 
     builtin = load_builtin()
     errors = list(builtin.errors)
     rules = builtin.rules
-    if config.rules:
-        folders = [os.path.join(root, folder) for folder in config.rules]
-        problems = [
-            configuration.Problem(
-                config.span("rules", number) or _start(config), f"rules[{number}]", f"no such folder: {config.rules[number]}"
-            )
-            for number, folder in enumerate(folders)
-            if not os.path.exists(folder)
-        ]
-        if problems:
-            raise CannotRun(str(ConfigError(problems)), placed=True)
+    problems = []
+    folders = []
+    for number, name in enumerate(config.rules):
+        folder = os.path.join(root, name)
+        if os.path.exists(folder):
+            folders.append(folder)
+        else:
+            span = config.span("rules", number) or _start(config)
+            problems.append(configuration.Problem(span, f"rules[{number}]", f"no such folder: {name}"))
+    if folders:
         own = load(folders, known=builtin.rules)
         errors += own.errors
         rules += own.rules
-    if errors:
-        raise CannotRun("\n".join(map(str, errors)), placed=True)
-    return rules
+    return rules, problems, [str(error) for error in errors]
+
+
+def _raise(problems: Sequence[configuration.Problem], errors: Sequence[str]) -> None:
+    if problems or errors:
+        raise CannotRun("\n".join([*([str(ConfigError(problems))] if problems else []), *errors]), placed=True)
 
 
 def run(
@@ -157,9 +209,8 @@ def run(
     from . import budget
     from .engine import check
 
-    rules = load_rules(root, config)
-    chosen = _choose(rules, config, choice)
-    severities, params, per_file = _checked(rules, config)
+    rules, selected, severities, params, per_file = settled(root, config)
+    chosen = _choose(rules, selected, choice)
     files = files_of(root, config, overlay)
     project = project_of(files, config)
     found = check(chosen, project.subjects(), params=params, severities=severities)
@@ -175,18 +226,38 @@ def run(
         suppressions = {source.path: written for source in files.sources() if (written := suppress.find(source))}
         diagnostics, _ = suppress.apply(kept, suppressions, today)
     servers = [server for server in budget.servers(project) if any(within(path, prefixes) for path in budget.paths(server))]
+    servers.sort(key=_utilisation, reverse=True)
     budgets = [budget.summary(server, budget.name_of(server, servers)) for server in servers]
-    return Report(root, diagnostics, statuses(files, project, diagnostics), budgets, found.silenced)
+    return Report(root, diagnostics, statuses(files, project), budgets, found.silenced, unknown_services(project, config))
 
 
-def statuses(files: discover.Files, project: Project, diagnostics: Iterable[Diagnostic] = ()) -> list[FileStatus]:
-    """What became of every file, once the model is built."""
-    unreadable = {diagnostic.span.path for diagnostic in diagnostics if diagnostic.name == "unreadable-file"}
+def _utilisation(server: Server) -> float:
+    """The share of a server's usable connections that is known to be in demand."""
+    usable, demand = server.usable_connections, server.known_connections.value
+    return float(demand / usable.value) if usable.is_known and usable.value else float(demand > 0)
+
+
+def unknown_services(project: Project, config: Config) -> list[str]:
+    """A line, with its place, for each service that polint.toml states something about and no compose file has."""
+    known = {name for stack in project.stacks for name in stack.services}
+    counted = {consumer.service for server in project.servers for consumer in server.consumers}  # with a pool and a server stated
+    lines = []
+    for name, said in config.services.items():
+        if name not in known and name not in counted:
+            from .config_schema import suggestion
+
+            lines.append(f"{said.span}: services.{name}: warning: no compose file has this service{suggestion(name, sorted(known))}")
+    return lines
+
+
+def statuses(files: discover.Files, project: Project) -> list[FileStatus]:
+    """What became of every file, once the model is built; the same whichever rules run."""
+    unreadable = {problem.span.path for problem in project.problems if problem.is_fatal and problem.format in _UNREADABLE}
     out = []
     for file in files:
         reason = files.reason(file.path)
         if file.path in unreadable:
-            out.append(FileStatus(file.path, file.format, "unreadable", "its own program refuses it"))
+            out.append(FileStatus(file.path, file.format, "unreadable", reason or "its own program refuses it"))
         elif reason:
             out.append(FileStatus(file.path, file.format, "skipped", reason))
         elif file.path in project.read_files:
@@ -266,24 +337,11 @@ def _start(config: Config) -> Any:
     return config.source.span(0, 0)
 
 
-def _choose(rules: Sequence[Rule], config: Config, choice: Choice) -> list[Rule]:
+def _choose(rules: Sequence[Rule], selected: frozenset[str], choice: Choice) -> list[Rule]:
     """The rules to run: a selection on the command line replaces what the configuration selects and ignores."""
-    problems = []
-    stated: dict[str, set[str]] = {"select": set(), "ignore": set()}
-    for table, words in (("select", config.select), ("ignore", config.ignore)):
-        for number, word in enumerate(words):
-            try:
-                stated[table] |= selection.resolve_all([word], rules)
-            except selection.UnknownRule as error:
-                problems.append(configuration.Problem(config.span(table, number) or _start(config), f"{table}[{number}]", str(error)))
-    if problems:
-        raise CannotRun(str(ConfigError(problems)), placed=True)
     try:
         ignored = selection.resolve_all(choice.ignore, rules)
-        if choice.select is not None:
-            codes = selection.resolve_all(choice.select, rules) - ignored
-        else:
-            codes = frozenset(stated["select"] if config.select else {rule.code for rule in rules}) - stated["ignore"] - ignored
+        codes = (selected if choice.select is None else selection.resolve_all(choice.select, rules)) - ignored
     except selection.UnknownRule as error:
         raise CannotRun(str(error)) from None
     return [rule for rule in rules if rule.code in codes]
@@ -299,16 +357,44 @@ def patterns_match(diagnostic: Diagnostic, patterns: _PerFile) -> bool:
     return diagnostic.code in patterns[1] and gitignore.matches(patterns[0], diagnostic.span.path)
 
 
-def _checked(rules: Sequence[Rule], config: Config) -> tuple[dict[str, str], dict[str, dict[str, object]], list[_PerFile]]:
-    """Severities and params by code, and the ignores by file; raises CannotRun with every unknown rule or param."""
+class Settled(NamedTuple):
+    """What the configuration says about rules: all of them, the codes it selects, and severities and params by code."""
+
+    rules: tuple[Rule, ...]
+    selected: frozenset[str]
+    severities: dict[str, str]
+    params: dict[str, dict[str, object]]
+    per_file: list[_PerFile]
+
+
+def settled(root: str, config: Config) -> Settled:
+    """The rules as the configuration wants them; raises CannotRun with every unknown rule, param, value and folder."""
+    found, problems, errors = _judge(root, config)
+    _raise(problems, errors)
+    return found
+
+
+_BOUNDS = (("shortest", "longest"), ("least", "most"))  # params of one rule that limit each other
+
+
+def _judge(root: str, config: Config) -> tuple[Settled, list[configuration.Problem], list[str]]:
+    """As ``settled``; and what is wrong in the configuration and in rule files."""
     from . import gitignore
 
-    problems: list[configuration.Problem] = []
+    rules, problems, errors = _load(root, config)
 
     def wrong(message: str, *path: str | int) -> None:
         span = config.key_span(*path) or config.span(*path) or _start(config)
-        problems.append(configuration.Problem(span, ".".join(map(str, path)), message))
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
+        problems.append(configuration.Problem(span, key, message))
 
+    stated: dict[str, set[str]] = {"select": set(), "ignore": set()}
+    for table, words in (("select", config.select), ("ignore", config.ignore)):
+        for number, word in enumerate(words):
+            try:
+                stated[table] |= selection.resolve_all([word], rules)
+            except selection.UnknownRule as error:
+                wrong(str(error), table, number)
     severities: dict[str, str] = {}
     for name, level in config.severity.items():
         try:
@@ -330,24 +416,38 @@ def _checked(rules: Sequence[Rule], config: Config) -> tuple[dict[str, str], dic
                 wrong(str(error), "params", name, key)
             else:
                 params.setdefault(code, {})[key] = value
+        bound: Mapping[str, Any] = rule.bind(params.get(code, {}))
+        for low, high in _BOUNDS:
+            if low in bound and high in bound and bound[low] > bound[high]:
+                wrong(f"{low} is more than {high}", "params", name, low if low in values else high)
     per_file: list[_PerFile] = []
     for pattern, names in config.per_file_ignores.items():
         try:
             per_file.append((gitignore.compile_lines([pattern]), selection.resolve_all(names, rules)))
         except selection.UnknownRule as error:
             wrong(str(error), "per-file-ignores", pattern)
-    if problems:
-        raise CannotRun(str(ConfigError(problems)), placed=True)
-    return severities, params, per_file
+    selected = frozenset(stated["select"] if config.select else {rule.code for rule in rules}) - stated["ignore"]
+    return Settled(rules, selected, severities, params, per_file), problems, errors
 
 
 def _near_path(path: str) -> str:
-    """``; did you mean 'x'?`` when something beside ``path`` is called nearly so."""
+    """``; did you mean 'x'?`` when something beside the first missing part of ``path`` is called nearly so."""
     from difflib import get_close_matches
 
-    folder, name = os.path.split(path.rstrip("/"))
+    rest = ""
+    path = path.rstrip("/")
+    while True:
+        folder, name = os.path.split(path)
+        if not name or os.path.isdir(folder or "."):
+            break
+        path, rest = folder, f"{name}/{rest}" if rest else name
     try:
-        near = get_close_matches(name, os.listdir(folder or "."), n=1)
+        near = {entry.lower(): entry for entry in os.listdir(folder or ".")}
     except OSError:
         return ""
-    return f"; did you mean '{os.path.join(folder, near[0])}'?" if near else ""
+    found = get_close_matches(name.lower(), list(near), n=1)
+    if not found:
+        return ""
+    meant = os.path.join(folder, near[found[0]])
+    whole = os.path.join(meant, rest) if rest else meant
+    return f"; did you mean '{whole if os.path.lexists(whole) else meant}'?"

@@ -133,8 +133,8 @@ def _is_secret_name(name: str) -> bool:
         if part in ("key", "keys"):
             if number and (parts[number - 1] in _KEY_OWNERS or name.isupper()):
                 return True
-        elif part in _NO_SECRETS:
-            continue
+        elif part in _NO_SECRETS or (part.startswith("token") and part != "token" and not name.isupper()):
+            continue  # tokens, tokenizer: words of a text
         elif part in _WHOLE or part.startswith(_BEGINNINGS) or part.endswith(_ENDINGS) or "password" in part:
             return True
     return False
@@ -186,6 +186,8 @@ def _value(text: str, start: int, end: int, strings: _Strings) -> tuple[list[tup
             return _quoted(text, at, strings)
         if leading in ("env", "arg") and end < at:  # ENV DB_PASSWORD x, as in a Dockerfile
             return _veil(text, at, len(text)), len(text)
+        return [], at
+    if text.startswith("::", at):
         return [], at
     begin = _past(text, at + len(sign), " \t")
     if begin >= len(text):
@@ -285,7 +287,9 @@ def _carried(text: str, before: str) -> list[tuple[int, int]]:
     for line in reversed(lines):  # the nearest line further left
         if line.strip() and len(line) - len(line.lstrip()) < start:
             key, colon, rest = line.strip().lstrip("- ").partition(":")
-            if colon and _is_secret_name(key.strip("\"' ")) and rest.strip()[:1] in ("", "|", ">", "&", "!"):
+            value = rest.strip()[:1]
+            plain = not value and not body.startswith(("- ", "#", "{", "[")) and ": " not in body and not body.endswith(":")
+            if colon and (plain or value in ("|", ">")) and _is_secret_name(key.strip("\"' ")):
                 return hidden
             break
     for line in reversed(lines):

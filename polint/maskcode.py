@@ -15,6 +15,7 @@ Range = tuple[int, int]
 
 _TOKEN = lazy(r"[A-Za-z_$][\w$]*!?|[\"'`()\[\]{},;\n]")
 _BODIES = {quote: lazy(rf"[^{quote}\\\n]*(?:\\.[^{quote}\\\n]*)*") for quote in "\"'`"}
+_NAME = lazy(r"[\w.-]+")
 _SIGN = lazy(r"[ \t]*(?:=>|\?\?=?|:=|==?=?|!==?|:(?!:))")
 _PLACEHOLDERS = lazy(r"://[^\s@]*(?:\{[^{}]*\}|%(?:\d+\$)?s)[^\s@]*@")
 _OPEN_NAME = lazy(r"([\w.-]{1,80})[ \t]{0,9}(?:=|:|=>)[ \t]{0,9}\\?[\"']?$")
@@ -25,8 +26,8 @@ _READERS = frozenset("env var var_os getenv config get fetch input expect contex
 _PASSWORD_AT = {"pdo": 2, "mysqli": 2, "mysqli_connect": 2, "pg_user": 1}
 _DSN = ("pgsql:", "mysql:", "sqlsrv:", "oci:")
 _TRIGGERS = lazy(r"PDO|mysqli|(?:pgsql|mysql|sqlsrv|oci):|://", re.IGNORECASE)
-_GOES_ON = "=.+?:|&([{,>"
-_GOES_BEFORE = ".+?|:&-"
+_GOES_ON = "=.+?:|&([{,>"  # at the end of a line: its statement is not over
+_GOES_BEFORE = ".+?|:&-"  # at the start of the next
 
 
 class _Frame:
@@ -129,7 +130,7 @@ def _literal(text: str, span: Range, before: str, stack: list[_Frame], is_secret
     start, end = span
     content = text[start:end]
     after = text[end + 1 : end + 40].lstrip(" \t\n")
-    names = len(content) <= 80 and is_secret_name(content.lstrip("-"))
+    names = len(content) <= 80 and _NAME.fullmatch(content) is not None and is_secret_name(content.lstrip("-"))
     if after.startswith("=>") or (after.startswith(":") and not after.startswith("::") and before in ("{", ",")):
         frame.pending = frame.pending or names
         return []
@@ -165,7 +166,7 @@ def _literal(text: str, span: Range, before: str, stack: list[_Frame], is_secret
         else:
             frame.opened.append(span)
     scheme = content.rfind("://")
-    if 0 <= scheme and sign < scheme and "/" not in content[scheme + 3 :]:
+    if scheme >= 0 and sign < scheme and "/" not in content[scheme + 3 :]:
         colon = content.find(":", scheme + 3)
         frame.opened = [(start + colon + 1, end)] if colon >= 0 else []
     return ranges

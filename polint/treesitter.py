@@ -133,3 +133,21 @@ def climb(node: Node, *kinds: str) -> Node | None:
     if node.type in kinds:
         return node
     return next((parent for parent in ancestors(node) if parent.type in kinds), None)
+
+
+def first_error(node: Node) -> Node | None:
+    """The first place below ``node`` that the grammar cannot read, or the bracket left open there; None where all is well."""
+    if not node.has_error:
+        return None
+    while not (node.is_error or node.is_missing):
+        inner = next((child for child in node.children if child.has_error or child.is_missing), None)
+        if inner is None:
+            break
+        node = inner
+    open_: list[Node] = []  # a long stretch in error is most often a bracket that is never closed
+    for child in node.children:
+        if child.type in ("(", "[", "{"):
+            open_.append(child)
+        elif child.type in (")", "]", "}") and open_:
+            open_.pop()
+    return open_[-1] if open_ else node

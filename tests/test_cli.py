@@ -122,12 +122,28 @@ def test_cannot_run(project: Path, arguments: list[str], message: str) -> None:
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["lint", "--selct", "x"], ["lnt"], ["lint", "--format", "xml"], ["lint", "-"], ["rule"]])
-def test_usage(project: Path, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lint", "--selct", "x"], "no such option --selct; did you mean --select?"),
+        (["lint", "--zzz"], "no such option --zzz"),
+        (["lnt"], "no such command lnt; did you mean lint?"),
+        (["rules", "tst"], "no such command tst; did you mean test?"),
+        (["lint", "--format", "jsn"], "--format cannot be jsn; did you mean json? (one of text, concise, json)"),
+        (["lint", "--fail-on", "bogus"], "--fail-on cannot be bogus (one of error, warning, info, never)"),
+        (["lint", "--fail-on"], "option --fail-on requires an argument"),
+        (["lint", "-"], "- as PATH and --stdin-filename go together"),
+        (["rule"], "missing argument CODE|NAME"),
+        (["lint", "Sub/compose.yml"], "no such path: Sub/compose.yml; did you mean 'sub'?"),
+        (["lint", "sbu/compose.yaml"], "no such path: sbu/compose.yaml; did you mean 'sub/compose.yaml'?"),
+        (["lint", "--config", "polnt.toml"], "polnt.toml: no such file or directory; did you mean 'polint.toml'?"),
+    ],
+)
+def test_usage(project: Path, arguments: list[str], message: str) -> None:
     code, out, err = polint(*arguments)
     assert (code, out) == (2, "")
-    assert "Error:" in err
-    assert "Traceback" not in err
+    assert err.partition("; see polint ")[0].rstrip("\n") == f"polint: {message}"
+    assert err.count("\n") == 1
 
 
 def test_a_wrong_configuration_is_reported_whole(project: Path) -> None:
@@ -135,7 +151,9 @@ def test_a_wrong_configuration_is_reported_whole(project: Path) -> None:
     assert polint("lint") == (
         2,
         "",
-        "polint.toml:1:1: slect: unknown key; did you mean 'select'?\npolint.toml:5:8: services.a.pool: must be a whole number\n",
+        "polint.toml:1:1: slect: unknown key; did you mean 'select'?\n"
+        "polint.toml:3:1: params.unreadable-file.x: unreadable-file has no param 'x'\n"
+        "polint.toml:5:8: services.a.pool: must be a whole number\n",
     )
     (project / "polint.toml").write_text('ignore = ["PO1", "tmeouts"]\n')
     assert polint("lint") == (2, "", "polint.toml:1:18: ignore[1]: unknown rule: tmeouts; did you mean 'timeouts'?\n")
@@ -145,6 +163,67 @@ def test_a_wrong_configuration_is_reported_whole(project: Path) -> None:
     assert code == 2
     assert lines[0] == "polint.toml:2:1: severity.nope: unknown rule: nope"
     assert lines[1].startswith("polint.toml:4:1: params.connections-near-budget.bogus: ")
+
+
+def test_every_mistake_of_a_configuration_at_once(project: Path) -> None:
+    (project / "polint.toml").write_text(
+        'select = ["PO1", "tmeouts"]\nrules = ["polcy/"]\nexclude = "x"\n[severity]\nnope = "off"\n'
+        '[params.acquire-timeout-out-of-range]\nlongest = "1s"\nshortest = "9s"\n[params.nope]\n'
+        '[services.api]\nreplicas = "3"\nkind = "sqlx"\n'
+    )
+    expected = [
+        "polint.toml:1:18: select[1]: unknown rule: tmeouts; did you mean 'timeouts'?",
+        "polint.toml:2:10: rules[0]: no such folder: polcy/",
+        "polint.toml:3:11: exclude: must be a list",
+        "polint.toml:5:1: severity.nope: unknown rule: nope",
+        "polint.toml:8:1: params.acquire-timeout-out-of-range.shortest: shortest is more than longest",
+        "polint.toml:9:2: params.nope: unknown rule: nope",
+        "polint.toml:11:12: services.api.replicas: must be a whole number",
+    ]
+    for command in ("lint", "budget", "files"):
+        code, out, err = polint(command)
+        assert (code, out) == (2, "")
+        assert [line.partition("; did you mean 'Po")[0] for line in err.splitlines()] == expected
+    (project / "polint.toml").write_text("[params.nope]\n")
+    for command in ("lint", "budget", "files"):
+        assert polint(command)[0] == 2
+
+
+def test_a_service_that_no_compose_file_has(project: Path) -> None:
+    (project / "sub/compose.yaml").write_text("services:\n  db:\n    image: postgres:16\n  api:\n    image: a\n")
+    (project / "polint.toml").write_text("[services.apii]\nreplicas = 3\n[services.api]\nreplicas = 3\n")
+    warning = "polint.toml:1:2: services.apii: warning: no compose file has this service; did you mean 'api'?\n"
+    for command in ("lint", "budget"):
+        code, _, err = polint(command)
+        assert (code, err) == (0, warning)
+
+
+def test_a_file_that_is_needed_and_cannot_be_decoded(project: Path) -> None:
+    (project / "sub/compose.yaml").write_text("services:\n  db:\n    image: postgres:16\n  api:\n    image: a\n    env_file: big.env\n")
+    (project / "sub/.env").write_text("A=1\n", "utf-16")
+    (project / "sub/big.env").write_bytes(b"A=" + b"x" * 5_000_000)
+    (project / "other.env").write_text("A=1\n", "utf-16")  # nobody reads it
+    code, out, _ = polint("lint", "--format", "concise")
+    assert (code, out.splitlines()) == (
+        1,
+        [
+            "sub/.env:1:1: PO001 error UTF-16, not UTF-8: its reader refuses it [unreadable-file]",
+            "sub/big.env:1:1: PO001 error over 5 MB: polint does not read it, and sub/compose.yaml names it [unreadable-file]",
+        ],
+    )
+    assert polint("lint")[1].splitlines()[-1] == "read 1 file: 1 compose; unreadable: 2"
+    assert polint("files")[1].splitlines() == [
+        "read        compose  sub/compose.yaml",
+        "skipped     dotenv   other.env: nothing refers to it",
+        "unreadable  dotenv   sub/.env: UTF-16, not UTF-8",
+        "unreadable  dotenv   sub/big.env: over 5 MB",
+    ]
+
+
+def test_files_and_lint_agree(project: Path) -> None:
+    assert polint("files") == (0, "unreadable  compose  sub/compose.yaml: its own program refuses it\n", "")
+    for arguments in ([], ["--ignore", "PO001"]):
+        assert polint("lint", *arguments)[1].splitlines()[-1] == "read no file whole; unreadable: 1"
 
 
 def test_configuration_counts(project: Path) -> None:
@@ -216,18 +295,15 @@ def test_statistics_and_quiet(project: Path) -> None:
 def test_files(project: Path) -> None:
     (project / "api").mkdir()
     (project / "api/main.rs").write_text("fn main() {}\n")
-    (project / "sub/.env").write_bytes(b"\0")
+    (project / "sub/.env").write_bytes(b"\0")  # Compose reads it whatever it holds
+    (project / "sub/compose.yaml").write_text("services:\n  db:\n    image: postgres:16\n")
     code, out, _ = polint("files")
     assert code == 0
-    assert (
-        out.splitlines()
-        == [
-            "read     compose  sub/compose.yaml",
-            "skipped  dotenv   sub/.env: binary",
-            "skipped  rust     api/main.rs: nothing about connections in it",
-        ]
-        or "api/main.rs" in out
-    )
+    assert out.splitlines() == [
+        "read        compose  sub/compose.yaml",
+        "skipped     rust     api/main.rs: nothing about connections in it",
+        "unreadable  dotenv   sub/.env: binary",
+    ]
     assert [file["path"] for file in json.loads(polint("files", "api", "--format", "json")[1])["files"]] == ["api/main.rs"]
 
 

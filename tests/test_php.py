@@ -844,3 +844,15 @@ def test_time_is_linear() -> None:
 
     spent(20)
     assert spent(1000) < 40 * max(spent(100), 0.005)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("<?php return ['connections' => []];", []),
+        ("<?php return [\n 'connections' => [\n  'pgsql' => 1,\n", [(2, 19)]),
+        ("<?php return ['nothing' => [", []),
+    ],
+)
+def test_broken_syntax(text: str, places: list[tuple[int, int]]) -> None:
+    assert [fault.span.place for fault in parse(Source("config/database.php", text)).faults] == places

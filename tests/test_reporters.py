@@ -95,6 +95,45 @@ def test_a_long_line_is_clipped_around_the_span() -> None:
     assert rows == ["1 | ..." + "a" * 23 + " bbb " + "c" * 22 + "...", "  | " + " " * 27 + "^^^"]
 
 
+def test_a_long_line_keeps_its_beginning_where_it_can() -> None:
+    place = span("a", " " * 40 + "shared_buffers = [|256MB|]" + " " * 20 + "-- Shared cache")
+    rows = show(diagnostic(place), style=Style(width=60, verbosity=-1)).split("\n")[3:5]
+    assert rows == ["1 | …shared_buffers = 256MB                    -- Shared ca…", "  |                   ^^^^^"]
+    place = span("a", "shared_buffers = 256MB" + " " * 15 + "[|-- Shared cache for all connections|]")
+    rows = show(diagnostic(place), style=Style(width=60, verbosity=-1)).split("\n")[3:5]
+    assert rows == [
+        "1 | shared_buffers = 256MB               -- Shared cache fo…",
+        "  |                                      ^^^^^^^^^^^^^^^^^^",
+    ]
+
+
+def test_sentences_wrap_on_a_terminal_only() -> None:
+    found = FULL._replace(message="opens far more connections than the server has ever had to give", help="Shrink the largest pool " * 3)
+    style = Style(width=60, verbosity=-1, wraps=True)
+    rows = show(found, style=style).split("\n")
+    assert rows[:2] == ["error[PO101] over-budget: opens far more connections than", "    the server has ever had to give"]
+    at = next(number for number, row in enumerate(rows) if "help:" in row)
+    assert rows[at : at + 2] == ["   = help: Shrink the largest pool Shrink the largest pool", "           Shrink the largest pool"]
+    assert "           --> docker-compose.yml:3:17" not in rows  # it fits
+    assert max(map(len, rows)) <= 60
+    coloured = show(found, style=style._replace(colour=True))
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured).split("\n") == rows
+    assert show(found, style=Style(width=60, verbosity=-1)).startswith(f"error[PO101] over-budget: {found.message}\n")
+
+
+def test_the_footer_is_short() -> None:
+    files = [FileStatus("a", "dotenv", "skipped", "UTF-16, not UTF-8")] * 5 + [FileStatus("b", "dotenv", "skipped", "binary")]
+    budgets = [f"db{number}: {9 - number} of 97 connections" for number in range(8)]
+    report = Report("/r", (), files, [budgets[0], *budgets])
+    assert text.report(report, Style()).split("\n") == [
+        *budgets[:5],
+        "… and 3 more: polint budget",
+        "no problems found",
+        "read no files: nothing here that polint knows; skipped 6: 5 UTF-16, not UTF-8; 1 binary",
+        "",
+    ]
+
+
 def test_many_diagnostics_on_one_endless_line_take_linear_time() -> None:
     source = Source("a.env", "A=" + "x" * 4_000_000)
     found = [diagnostic(source.span(at, at + 3)) for at in range(0, 4_000_000, 4000)]
@@ -273,6 +312,8 @@ def test_secrets_are_masked(shown: str, masked: str) -> None:
         "$p = getenv('DB_PASSWORD'); $h = 'localhost';",
         "new PDO('pgsql:host=h', 'u', $_ENV['P'], [PDO::ATTR_PERSISTENT => true])",
         "'url' => 'http://a', 'host' => 'b'",
+        "let t = CancellationToken::new();",
+        "total_tokens: 5",
         "let x: &'static str = \"don't\";",
         "",
     ],
@@ -301,7 +342,24 @@ def test_secrets_that_stand_below_their_names(before: str, shown: str, masked: s
     assert mask(shown, before) == masked
 
 
-@pytest.mark.parametrize("piece", ["password=", "://", "postgres://a:b@", "PASSWORD ${", "env('PASSWORD',", "://a:${a:", "PDO(('x'", "PDO(", "'://", "-u a:", "--password ", "password='a' . ", "\\'"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "password=",
+        "://",
+        "postgres://a:b@",
+        "PASSWORD ${",
+        "env('PASSWORD',",
+        "://a:${a:",
+        "PDO(('x'",
+        "PDO(",
+        "'://",
+        "-u a:",
+        "--password ",
+        "password='a' . ",
+        "\\'",
+    ],
+)
 def test_masking_takes_linear_time(piece: str) -> None:
     assert len(mask(piece * 20_000)) == len(piece) * 20_000
 
@@ -328,7 +386,7 @@ PLANTED = {
     ".env": "DB_PASSWORD=S3CRa\nexport API_TOKEN='S3CRb'\nDATABASE_URL=postgres://u:S3CRc@db/x\nJWT_KEY=\"S3CRd\nS3CRe\n",
     "compose.yaml": (
         "services:\n  db:\n    image: postgres:16\n    environment:\n      POSTGRES_PASSWORD: S3CRa\n      PGPASSWORD: 'S3CRb'\n"
-        "      API_SECRET: >-\n        S3CRc\n    command: [\"psql\", \"--password\", \"S3CRd\"]\n"
+        '      API_SECRET: >-\n        S3CRc\n    command: ["psql", "--password", "S3CRd"]\n'
         "    entrypoint:\n      - --requirepass\n      - S3CRe\n"
         "    healthcheck: {test: 'PGPASSWORD=S3CRf psql postgresql://u:S3CRg@db'}\n"
     ),

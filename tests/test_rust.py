@@ -337,7 +337,7 @@ def test_followed_name(expression: str, before: str, statements: str, value: obj
         ("c.max", "#[derive(Deserialize)] struct C { max: u32 }", "let c: C = toml::from_str(&text)?;",
          "read from a configuration file at run time"),
         ("c.max", '#[derive(Deserialize)] struct C { #[serde(default = "ten")] max: u32 } fn ten() -> u32 { 10 }',
-         "let c = envy::from_env::<C>()?;",
+         "let c: C = config.try_deserialize()?;",
          "read from a configuration file at run time"),
         ("c.max", "#[derive(Parser)] struct C { #[arg(long)] max: u32 }", "let c = C::parse();", "read from the command line"),
         ("c.max", "struct C { max: u32 } fn a() -> C { C { max: 1 } } fn b() -> C { C { max: 2 } }", "let c: C = pick();",
@@ -1008,3 +1008,140 @@ def test_no_heavy_import_without_needle() -> None:
 
     code = "import sys; import polint.formats.rust; assert not [m for m in sys.modules if 'tree_sitter' in m or 'treesitter' in m]"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+ONE_URL = '"postgres://db/d"'
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most", "why"),
+    [
+        ("async fn pool() { PgPool::connect(U).await } async fn main() { let a = pool().await; }", 1, 1, ""),
+        ("async fn pool() { PgPool::connect(U).await } async fn main() { let a = pool().await; let b = pool().await; }", 2, 2, ""),
+        ("async fn pool() { PgPool::connect(U).await } async fn main() { if x { pool().await; } else { pool().await; } }", 1, 1, ""),
+        ("async fn pool() { PgPool::connect(U).await } async fn main() { pool().await; if x { pool().await; } }", 1, 2, ""),
+        ("async fn pool() { PgPool::connect(U).await } async fn main() { pool().await; }\n#[test] fn t() { pool(); }", 1, 1, ""),
+        ("struct Db; impl Db { fn new() { PgPool::connect(U) } } async fn main() { Db::new(); Db::new(); Other::new(); }", 2, 2, ""),
+        ("fn pool() { PgPool::connect(U) } fn both() { pool(); pool(); } fn main() { both(); both(); }", 4, 4, ""),
+        ("fn main() { for i in 0..20 { shards.push(PgPool::connect(U).await); } }", 1, None, "is built in a loop"),
+        ("fn main() { let all = urls.iter().map(|u| PgPool::connect_lazy(u)).collect(); }", 1, None, "is built in a loop"),
+        ("fn main() { let one = url.as_ref().map(|u| PgPool::connect_lazy(u)); }", 1, 1, ""),
+        ("fn main() { loop { match PgPool::connect(U).await { Ok(p) => break p, Err(e) => sleep() } } }", 1, 1, ""),
+        ("fn f() { for _ in 0..5 { let p = PgPool::connect(U).await; if p.is_ok() { return p; } } }", 1, 1, ""),
+        ("fn f() { for t in all { if t.bad() { return Err(x); } v.push(PgPool::connect(U).await?); } }", 1, None, "is built in a loop"),
+        ("fn page() { PgPool::connect(U).await } fn main() { r.route(\"/\", get(page)); }", 1, None, "is built for each request"),
+        ("#[get(\"/\")]\nasync fn handler() { PgPool::connect(U).await }", 1, None, "is built for each request"),
+        ("fn db() { P.get_or_init(|| PgPool::connect_lazy(U)) } fn a() { db(); } fn b() { db(); } fn main() { a(); b(); }", 1, 1, ""),
+        ("fn main() { HttpServer::new(|| { App::new().data(PgPool::connect_lazy(U)) }) }", 1, None,
+         "is built for each worker of the HTTP server"),
+        ("fn main() { let make = || PgPool::connect_lazy(U); let a = make(); let b = make(); }", 2, 2, ""),
+        ("fn main() { let o = PgPoolOptions::new(); let a = o.clone().connect(U).await; let b = o.connect(U).await; }", 2, 2, ""),
+    ],
+)  # fmt: skip
+def test_how_often_built(text: str, least: int, most: int | None, why: str) -> None:
+    pool = only(crate(text.replace("(U)", f"({ONE_URL})")))
+    assert (pool.at_least_built, pool.at_most_built, pool.repeated, pool.in_loop) == (least, most, why, most is None)
+
+
+def test_each_program_of_a_crate_is_a_process() -> None:
+    pool = 'pub fn pool() { PgPool::connect_lazy("postgres://db/d") }'
+    found = crate(
+        src__db=pool, src__main="fn main() { pool(); pool(); }\nuse db::pool;", src__bin__tool="use x::db::pool; fn main() { pool(); }"
+    )
+    assert (only(found).at_least_built, only(found).at_most_built) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "at"),
+    [
+        ("fn main() { let c = deadpool_postgres::Config::new(); }", "deadpool", (1, 21)),
+        ("use bb8_postgres::PostgresConnectionManager;", "bb8", (1, 5)),
+        ("fn p() { let m = diesel::r2d2::ConnectionManager::<diesel::PgConnection>::new(u); }", "r2d2 (diesel)", (1, 18)),
+        ("use sea_orm::Database;\nasync fn p() { Database::connect(url).await }", "SeaORM", (2, 16)),
+        ("async fn p() { tokio_postgres::connect(url, NoTls).await }", "tokio-postgres", (1, 16)),
+        ("fn p() { sqlx::any::AnyPoolOptions::new().max_connections(90).connect(url) }", "SQLx's AnyPool", (1, 21)),
+    ],
+)
+def test_other_libraries(text: str, name: str, at: tuple[int, int]) -> None:
+    found = crate(text)
+    assert [(label, span.place) for label, span in found.others] == [(name, at)]
+    assert any(needle in text.encode() for needle in NEEDLES) or "AnyPool" in text or "diesel" in text
+    assert crate(f"// {text}").others == () or "\n" in text
+    assert crate(f"#[cfg(test)] mod tests {{ {text} }}").others == ()
+
+
+def test_single_connections() -> None:
+    text = main('let l = PgListener::connect("postgres://db/a").await;\nlet m = PgListener::connect_with(&pool).await;\n'
+                'let c = sqlx::PgConnection::connect("postgres://db/b").await;')  # fmt: skip
+    found = [(one.constructor, one.span.text.partition("(")[0], one.target, one.at_most_built) for one in crate(text).singles]
+    assert [(name, shown, count) for name, shown, _, count in found] == [
+        ("PgListener::connect", "PgListener::connect", 1),
+        ("PgConnection::connect", "sqlx::PgConnection::connect", 1),
+    ]
+    assert [value.value for _, _, value, _ in found if isinstance(value, Literal)] == ["postgres://db/a", "postgres://db/b"]
+
+
+@pytest.mark.parametrize(
+    ("body", "closed"), [("self.inner.close().await", True), ("self.file.close().await", False), ("other.inner.close().await", False)]
+)
+def test_a_wrapper_closes_its_pool(body: str, closed: bool) -> None:
+    text = f"struct Db {{ inner: PgPool, file: File }} impl Db {{ async fn close(&self) {{ {body}; }} }}"
+    assert [span.text for span in crate(text).closes] == ([body.removesuffix(".await")] if closed else [])
+
+
+@pytest.mark.parametrize(
+    "form", ["default.to_string()", "(&default.to_string()).clone()", 'format!("{}", default)', 'format!("{default}")']
+)
+def test_a_helpers_default_is_the_callers_argument(form: str) -> None:
+    helper = f"fn num(name: &str, default: u32) -> u32 {{ std::env::var(name).unwrap_or_else(|_| {form}).parse().unwrap() }}"
+    value = size('num("MAX", 60)', helper)
+    assert run(value, {}) == 60
+    assert isinstance(value, Computed)
+    first = value.args[0]
+    assert isinstance(first, Fallback)
+    assert isinstance(first.second, Literal)
+    assert first.second.span.text == "60"
+
+
+@pytest.mark.parametrize(
+    ("call", "field", "environment", "expected"),
+    [
+        ("let c: C = envy::from_env()?;", "max: u32", {"MAX": "150"}, 150),
+        ("let c = envy::from_env::<C>()?;", "max: u32", {"MAX": "150"}, 150),
+        ('let c = envy::prefixed("APP_").from_env::<C>()?;', "max: u32", {"APP_MAX": "7", "MAX": "1"}, 7),
+        ("let c = envy::from_env::<C>()?;", '#[serde(default = "ten")] max: u32', {}, 10),
+        ("let c = envy::from_env::<C>()?;", '#[serde(default = "ten")] max: u32', {"MAX": "3"}, 3),
+        ("let c = envy::from_env::<C>()?;", "#[serde(default)] max: u32", {}, 0),
+    ],
+)
+def test_envy(call: str, field: str, environment: dict[str, str], expected: int) -> None:
+    before = f"#[derive(Deserialize)] struct C {{ {field} }} fn ten() -> u32 {{ 10 }}"
+    assert run(size("c.max", before, statements=call), environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ('#[serde(rename = "MAX")] max: u32', "read from the environment in a form that is not followed"),
+        ('#[serde(deserialize_with = "f")] max: u32', "read from the environment in a form that is not followed"),
+        ("#[serde(flatten)] max: u32", "read from the environment in a form that is not followed"),
+    ],
+)
+def test_envy_lost(field: str, reason: str) -> None:
+    value = size("c.max", f"#[derive(Deserialize)] struct C {{ {field} }}", statements="let c = envy::from_env::<C>()?;")
+    assert isinstance(value, Opaque)
+    assert value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("fn main() { PgPoolOptions::new(); }", []),
+        ("fn main( { PgPoolOptions::new().max_connections(1 }", [(1, 9)]),
+        ("use x;\nfn main( {\n PgPoolOptions::new();\n}\n", [(2, 9)]),
+        ("fn other( {\n}\nfn main() {\n PgPoolOptions::new();\n}\n", []),
+        ("fn main( { }", []),
+    ],
+)
+def test_broken_syntax(text: str, places: list[tuple[int, int]]) -> None:
+    assert [fault.span.place for fault in crate(text).faults] == places

@@ -82,7 +82,37 @@ class Format(NamedTuple):
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("rust", lambda base: base.endswith(".rs"), (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect"), (b"Pool",)),
+    Format(
+        "rust",
+        lambda base: base.endswith(".rs"),
+        (
+            b"PoolOptions",
+            b"PgPool",
+            b"Pool::<",
+            b"Pool::connect",
+            b"PgConnection::",
+            b"PgListener::connect",
+            b"deadpool_postgres",
+            b"deadpool_diesel",
+            b"bb8_postgres",
+            b"r2d2_postgres",
+            b"PgConnection>",
+            b"tokio_postgres::",
+            b"Database::connect",
+            b"Client::connect",
+        ),
+        (
+            b"Pool",
+            b"PgConnection",
+            b"PgListener",
+            b"deadpool",
+            b"bb8",
+            b"r2d2",
+            b"tokio_postgres",
+            b"Database::connect",
+            b"Client::connect",
+        ),
+    ),
     Format(
         "php",
         lambda base: base.endswith(".php"),
@@ -124,6 +154,11 @@ def format_of(path: str) -> str | None:
         if one.matches(base):
             return None if one.name == "dotenv" and (base == "env" or base.endswith(_NOT_ENV)) else one.name
     return None
+
+
+def needles(name: str) -> tuple[bytes, ...]:
+    """The byte strings of which a file of that format must hold one to be worth parsing."""
+    return next(one.needles for one in FORMATS if one.name == name)
 
 
 def byte_filter(name: str) -> Callable[[bytes], bool]:

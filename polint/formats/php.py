@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..patterns import lazy
 from ..source import Source, Span
 from ..value import Computed, EnvRead, Literal, Opaque, Value
+from . import Fault
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from ..treesitter import Syntax
     from .php_arrays import Array, Item
     from .php_names import Scope
     from .php_values import Reader
@@ -106,6 +108,7 @@ class PhpFile(NamedTuple):
     env_reads: tuple[EnvRead, ...] = ()
     connections_known: bool = True  # False: there may be others
     supervisors_known: bool = True
+    faults: tuple[Fault, ...] = ()  # where broken syntax may hide connections: the first place
 
 
 # Where to look: what opens connections, reads the environment or sets constants
@@ -154,7 +157,19 @@ def parse(source: Source) -> PhpFile:
     found = PhpFile(source, calls=tuple(calls), attributes_set=tuple(attributes), env_reads=tuple(reads))
     if any(key in syntax.data for key in _KEYS):
         found = php_laravel.configured(reader, found)
-    return found
+    return found._replace(faults=_faults(syntax)) if syntax.root.has_error else found
+
+
+def _faults(syntax: Syntax) -> tuple[Fault, ...]:
+    """Where the grammar first gives up, in a file that speaks of connections; PHP itself refuses the whole file."""
+    from ..treesitter import first_error
+
+    wrong = first_error(syntax.root) if any(needle in syntax.data for needle in NEEDLES) else None
+    if wrong is None:
+        return ()
+    line = syntax.data.find(b"\n", wrong.start_byte, wrong.end_byte)
+    span = syntax.bytes_span(wrong.start_byte, line if line >= 0 else wrong.end_byte)
+    return (Fault("the syntax is broken here, so connections in this file may be missed", span),)
 
 
 def _text(node: Node) -> str:

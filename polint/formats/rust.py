@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from ..source import Source, Span
 from ..value import EnvRead, Value
+from . import Fault, needles
 
 # A file without any of these byte strings holds no pool and is not parsed for its own sake.
-NEEDLES: tuple[bytes, ...] = (b"PoolOptions", b"PgPool", b"Pool::<", b"Pool::connect")
+NEEDLES: tuple[bytes, ...] = needles("rust")
 
 
 class SettingCall(NamedTuple):
@@ -60,12 +61,28 @@ class PoolCall(NamedTuple):
         return self.at_most_built is None
 
 
+class Single(NamedTuple):
+    """One connection outside a pool: ``PgListener::connect``, ``PgConnection::connect``; counts as PoolCall's.
+
+    ``target`` is the URL given, None where options are.
+    """
+
+    constructor: str
+    span: Span
+    target: Value | None
+    at_least_built: int = 1
+    at_most_built: int | None = 1
+    repeated: str = ""
+
+
 class Crate(NamedTuple):
     """What the given sources of one crate say.
 
     ``env_names`` are all variables read by a literal name (also through helper
     functions and clap's ``env = "…"``); ``reads_environment_wholesale`` says why when
     any variable may be read (envy, config, figment, ``env::vars``), else "".
+    ``others`` are the libraries, by name, that open connections too and are not read.
+    ``faults`` are the places where broken syntax may hide settings or pools.
     """
 
     pools: tuple[PoolCall, ...]
@@ -73,6 +90,9 @@ class Crate(NamedTuple):
     closes: tuple[Span, ...]  # ``pool.close()`` calls
     loads_dotenv: bool
     reads_environment_wholesale: str
+    others: tuple[tuple[str, Span], ...] = ()
+    singles: tuple[Single, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @property
     def env_names(self) -> frozenset[str]:

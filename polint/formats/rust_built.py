@@ -20,10 +20,35 @@ if TYPE_CHECKING:
 _ONCE = frozenset({"get_or_init", "get_or_try_init", "call_once", "get_or_insert_with", "get_or_create"})
 _LAZY = frozenset({"Lazy", "LazyLock", "LazyCell", "SyncLazy"})
 _EACH = frozenset(
-    {"map", "for_each", "for_each_concurrent", "try_for_each", "try_for_each_concurrent", "flat_map", "filter_map", "then", "fold", "try_fold"}
+    {
+        "map",
+        "for_each",
+        "for_each_concurrent",
+        "try_for_each",
+        "try_for_each_concurrent",
+        "flat_map",
+        "filter_map",
+        "then",
+        "fold",
+        "try_fold",
+    }
 )
-_ITERATING = (".iter()", ".iter_mut()", "into_iter()", ".keys()", ".values()", ".drain(", "..", "stream::iter", ".split(", ".chars()", ".lines()")
-_ROUTES = frozenset({"get", "post", "put", "patch", "delete", "any", "route", "to", "service", "fallback", "and_then", "map", "from_fn", "on"})
+_ITERATING = (
+    ".iter()",
+    ".iter_mut()",
+    "into_iter()",
+    ".keys()",
+    ".values()",
+    ".drain(",
+    "..",
+    "stream::iter",
+    ".split(",
+    ".chars()",
+    ".lines()",
+)
+_ROUTES = frozenset(
+    {"get", "post", "put", "patch", "delete", "any", "route", "to", "service", "fallback", "and_then", "map", "from_fn", "on"}
+)
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "route", "handler"})
 _LOOPS = frozenset({"for_expression", "while_expression", "loop_expression"})
 _RUNS = 64

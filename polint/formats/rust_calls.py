@@ -212,7 +212,10 @@ def _method(reader: Reader, node: Node, function: Node, kinds: str, scope: Scope
     if name in PASSING and (name != "get" or not args) and (len(args) < 2):
         value = reader.value(receiver, scope, hint)
         if name == "to_string" and isinstance(value, Literal) and not isinstance(value.value, str):
-            return reader.compute(scalars.text, (value,), span)
+            try:
+                return Literal(scalars.text(value.value), value.span)  # where it is decided is where the number stands
+            except ValueError:
+                return reader.unknown(node, scope)
         if name == "try_into" and hint in scalars.RANGES:
             return reader.compute(lambda v: scalars.narrow(v, hint), (value,), span)
         if name in _PANICKING and isinstance(value, Computed):

@@ -7,14 +7,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..source import Source, Span
-from ..treesitter import find_all
+from ..treesitter import find_all, first_error
 from ..value import Opaque, Value
+from . import Fault
 from .rust import Crate, PoolCall, SettingCall
 from .rust_built import built
-from .rust_code import Code, File, arguments
+from .rust_code import COMMENTS, Code, File, arguments
 from .rust_constructors import Constructor, constructors, says_postgres
 from .rust_env import environment
 from .rust_names import Scope
+from .rust_others import others, singles
 from .rust_pools import LIBRARIES, End, Library, Link, Tracer
 from .rust_structs import same
 from .rust_values import Reader
@@ -22,6 +24,8 @@ from .rust_values import Reader
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+SYNTAX = "the syntax is broken here, so pools and settings in this file may be missed"
+_BUILDERS = (b"PoolOptions", b"PgPool::connect", b"Pool::<", b"Pool::connect")
 _POOL_WORDS = ("pool", "db", "conn", "database", "pg")
 
 
@@ -34,7 +38,43 @@ def crate(sources: Sequence[Source]) -> Crate:
         found += _pools(code, reader, library)
     names = {name for one in found for name in one.names}
     reads, loads, wholesale = environment(reader)
-    return Crate(tuple(_with_choices(found)), reads, tuple(_closes(code, names)), loads, wholesale)
+    return Crate(
+        tuple(_with_choices(found)),
+        reads,
+        tuple(_closes(code, names)),
+        loads,
+        wholesale,
+        others(code),
+        tuple(singles(reader)),
+        tuple(_faults(code)),
+    )
+
+
+def _faults(code: Code) -> Iterator[Fault]:
+    """For each file that names a pool in code the grammar cannot read: the first such place."""
+    for file in code.files:
+        if not any(needle in file.data for needle in _BUILDERS) or not file.syntax.root.has_error:
+            continue
+        for at in sorted(at for word in _BUILDERS for at in find_all(file.data, word)):
+            if code.is_test(file, at):
+                continue
+            item = next((child for child in file.syntax.root.children if child.start_byte <= at < child.end_byte), None)
+            if item is None or item.type in COMMENTS or item.type == "use_declaration":
+                continue
+            wrong = first_error(item)
+            if wrong is None and not item.type.endswith(("_item", "_invocation")):  # no item: what stands before it broke off
+                before = item.prev_sibling
+                while before is not None and wrong is None:
+                    wrong, before = first_error(before), before.prev_sibling
+            if wrong is not None:
+                yield Fault(SYNTAX, file.bytes_span(wrong.start_byte, _line_end(file.data, wrong)))
+                break
+
+
+def _line_end(data: bytes, node: Node) -> int:
+    """The end of ``node``, or of its first line."""
+    line = data.find(b"\n", node.start_byte, node.end_byte)
+    return line if line >= 0 else node.end_byte
 
 
 class _Found(NamedTuple):
@@ -63,9 +103,9 @@ def _found(constructor: Constructor, ends: list[End], reader: Reader, library: L
     span = file.span(call)
     made = [_settings(end, reader, library) for end in ends]
     settings, shadowed = made[0]
-    for others, _ in made[1:]:
-        for name in {**settings, **others}:
-            mine, other = settings.get(name), others.get(name)
+    for more, _ in made[1:]:
+        for name in {**settings, **more}:
+            mine, other = settings.get(name), more.get(name)
             if mine is None or other is None or mine.span != other.span:
                 settings[name] = _unknown(mine or other, "differs between the pools made from one builder")
     why = next((end.why for end in ends if end.why), "")
@@ -225,8 +265,34 @@ def _closes(code: Code, names: set[str]) -> Iterator[Span]:
             if receiver is None or call is None or call.type != "call_expression":
                 continue
             name = _last_name(file, receiver)
-            if name in names or any(word in name.lower() for word in _POOL_WORDS):
+            if name in names or any(word in name.lower() for word in _POOL_WORDS) or _is_own_pool(code, file, receiver):
                 yield file.span(call)
+
+
+def _is_own_pool(code: Code, file: File, receiver: Node) -> bool:
+    """Whether ``self.inner`` is a field whose type is a pool."""
+    owner, field = receiver.child_by_field_name("value"), receiver.child_by_field_name("field")
+    if receiver.type != "field_expression" or owner is None or field is None or file.text(owner) != "self":
+        return False
+    name = file.text(field)
+    for struct in code.structs(file.impl_of(receiver)):
+        body = struct.node.child_by_field_name("body")
+        kinds: list[Node | None] = []
+        if body is not None and body.type == "ordered_field_declaration_list":
+            kinds.extend(body.children_by_field_name("type")[int(name) : int(name) + 1] if name.isdecimal() else ())
+        elif body is not None:
+            fields = [child for child in body.named_children if child.type == "field_declaration"]
+            kinds = [one.child_by_field_name("type") for one in fields if _field_name(struct.file, one) == name]
+        for kind in kinds:
+            text = "".join(struct.file.text(kind).split()) if kind is not None else ""
+            if any(mark in text for library in LIBRARIES for mark in library.pools) or ("Pool<" in text and "Postgres" in text):
+                return True
+    return False
+
+
+def _field_name(file: File, field: Node) -> str:
+    label = field.child_by_field_name("name")
+    return file.text(label) if label is not None else ""
 
 
 def _last_name(file: File, node: Node) -> str:

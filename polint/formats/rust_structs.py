@@ -16,6 +16,7 @@ from ..value import EnvRead, Fallback, Literal, Opaque, Value
 from . import rust_scalars as scalars
 from .rust_code import COMMENTS, Definition, File, arguments, bare_type, returns, tail
 from .rust_names import Bound, FieldRef, Param, Ref, Scope, scalar
+from .rust_serde import envy_structs, of_field
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -77,6 +78,7 @@ class Structs:
         self._depth = 0
         self._derives: dict[str, frozenset[str]] = {}
         self._writes: dict[str, list[tuple[File, Node]]] = {}
+        self._filled: dict[str, str] | None = None
 
     # --- which struct
 
@@ -142,9 +144,9 @@ class Structs:
         """The struct named by the type of the ``let`` or const whose value this is."""
         holder = ref.node.parent
         kind = holder.child_by_field_name("type") if holder is not None and holder.type.endswith(("_declaration", "_item")) else None
-        return self._struct_in(ref.scope.file.text(kind)) if kind is not None else ""
+        return self.struct_in(ref.scope.file.text(kind)) if kind is not None else ""
 
-    def _struct_in(self, text: str, own: str = "") -> str:
+    def struct_in(self, text: str, own: str = "") -> str:
         """The first struct of the crate named in a type: ``Config`` of ``Result<Arc<Config>, Error>``."""
         for name in _TYPE_NAMES.findall(text):
             if name == "Self" and own:
@@ -159,7 +161,7 @@ class Structs:
             child for child in (param.node.child_by_field_name("parameters") or param.node).named_children if child.type == "parameter"
         ]  # fmt: skip
         kind = holder[param.number].child_by_field_name("type") if 0 <= param.number < len(holder) else None
-        struct = self._struct_in(param.file.text(kind)) if kind is not None else ""
+        struct = self.struct_in(param.file.text(kind)) if kind is not None else ""
         given = reader.callers(param) if scope.hops < 8 else None
         if given is not None and len(given) == 1:
             thing = self.thing(Ref(given[0].node, Scope(given[0].scope.file, hops=scope.hops + 1)))
@@ -184,7 +186,7 @@ class Structs:
             if field is not None and file.text(field) in ("get_or_init", "get_or_try_init") and arguments(node):
                 made = arguments(node)[0].child_by_field_name("body") or arguments(node)[0]
                 return self.thing(Ref(made, scope))
-            return Thing(None, self._struct_in(kinds)) if kinds else self._method_type(function, scope)
+            return Thing(None, self.struct_in(kinds)) if kinds else self._method_type(function, scope)
         text = file.text(function)
         head, _, name = text.rpartition("::")
         qualifier = bare_type(head) if head else ""
@@ -197,13 +199,13 @@ class Structs:
         definition = reader.select(name, qualifier, function, scope)
         if definition is None:
             owner = file.impl_of(node) if qualifier == "Self" else qualifier
-            return Thing(None, self._struct_in(kinds) or (owner if self._reader.code.structs(owner) else ""))
+            return Thing(None, self.struct_in(kinds) or (owner if self._reader.code.structs(owner) else ""))
         if scope.hops >= 10:
             return _NOTHING
         inside = reader.enter(definition, [Ref(arg, scope) for arg in args], scope)
         body = definition.node.child_by_field_name("body")
         written = definition.node.child_by_field_name("return_type")
-        struct = self._struct_in(definition.file.text(written), definition.file.impl_of(definition.node)) if written is not None else ""
+        struct = self.struct_in(definition.file.text(written), definition.file.impl_of(definition.node)) if written is not None else ""
         if body is not None and not returns(body, definition.file.data):
             thing = self.thing(Ref(body, inside))
             if thing.literal is not None or not struct:
@@ -217,7 +219,7 @@ class Structs:
             return _NOTHING
         written = found[0].node.child_by_field_name("return_type")
         return (
-            Thing(None, self._struct_in(found[0].file.text(written), found[0].file.impl_of(found[0].node)))
+            Thing(None, self.struct_in(found[0].file.text(written), found[0].file.impl_of(found[0].node)))
             if written is not None
             else _NOTHING
         )
@@ -234,7 +236,7 @@ class Structs:
         if declared is None:
             return _NOTHING
         kind = declared.node.child_by_field_name("type")
-        struct = self._struct_in(declared.file.text(kind)) if kind is not None else ""
+        struct = self.struct_in(declared.file.text(kind)) if kind is not None else ""
         if outer.literal is None and struct:
             built = self._built(outer.struct, name)
             if built is not None and len(built) == 1:
@@ -277,7 +279,13 @@ class Structs:
             if said is not None:
                 return said
         if "Deserialize" in derives:
-            return Opaque(CONFIG_FILE, span)
+            prefix = self._envy().get(struct) if declared is not None else None
+            if declared is None or prefix is None:
+                return Opaque(CONFIG_FILE, span)
+            on_struct = self._serde(reader.code.structs(struct)[0])
+            given = self._default(struct, name, base.scope.hops) if "default" in on_struct else None
+            whole = reader.force(given, hint) if given is not None else None
+            return of_field(reader, declared, prefix, on_struct, self._serde(declared), hint, whole)
         built = self._built(struct, name)
         if built is None or not built:
             return at_run_time
@@ -380,6 +388,20 @@ class Structs:
 
     # --- attributes
 
+    def _envy(self) -> dict[str, str]:
+        """The structs that envy fills, with the prefix of their variables."""
+        if self._filled is None:
+            self._filled = {}  # what is asked meanwhile is not filled by it
+            self._filled = envy_structs(self._reader, self)
+        return self._filled
+
+    def _serde(self, item: Definition) -> dict[str, Node]:
+        """What ``#[serde(..)]`` says of a struct or field."""
+        said: dict[str, Node] = {}
+        for attribute in attributes_of(item.node):
+            said.update(attribute_pairs(item.file, attribute, ("serde",)))
+        return said
+
     def _derived(self, struct: str) -> frozenset[str]:
         known = self._derives.get(struct)
         if known is None:
@@ -432,17 +454,21 @@ def attributes_of(node: Node) -> list[Node]:
     return out
 
 
-def attribute_pairs(file: File, attribute: Node) -> dict[str, Node]:
-    """``#[arg(long, env = "X")]`` as env -> the literal, long -> its own word; only of clap, structopt and envconfig."""
+_FIELD_ATTRIBUTES = ("arg", "clap", "structopt", "envconfig", "command")
+
+
+def attribute_pairs(file: File, attribute: Node, names: tuple[str, ...] = _FIELD_ATTRIBUTES) -> dict[str, Node]:
+    """``#[arg(long, env = "X")]`` as env -> the literal, long -> its own word; only of attributes called one of ``names``."""
     inner = attribute.named_children[0] if attribute.named_children else None
     tokens = inner.child_by_field_name("arguments") if inner is not None else None
     if inner is None or tokens is None or not inner.named_children:
         return {}
-    if file.text(inner.named_children[0]).rpartition("::")[2] not in ("arg", "clap", "structopt", "envconfig", "command"):
+    if file.text(inner.named_children[0]).rpartition("::")[2] not in names:
         return {}
     out: dict[str, Node] = {}
     for child in file.inside(tokens).root.named_children:
-        holder = child.named_children[0] if child.type == "expression_statement" and child.named_children else child
+        # a lone word in parentheses is no statement, so the grammar calls it an error
+        holder = child.named_children[0] if child.type in ("expression_statement", "ERROR") and child.named_children else child
         for part in holder.named_children if holder.type in ("tuple_expression", "parenthesized_expression") else ():
             left, right = part.child_by_field_name("left"), part.child_by_field_name("right")
             if part.type == "assignment_expression" and left is not None and right is not None:

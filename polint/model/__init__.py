@@ -9,6 +9,10 @@ SUBJECTS = {
     "fpm": "polint.model.client:Fpm",
     "connection": "polint.model.client:Connection",
     "variable": "polint.model.project:Variable",
+    "change": "polint.model.sql:SystemChange",
+    "session_count": "polint.model.sql:SessionCount",
+    "session_kill": "polint.model.sql:SessionKill",
+    "limit": "polint.model.sql:Limit",
     "problem": "polint.model.project:Problem",
     "duplicate": "polint.model.project:Duplicate",
 }

@@ -45,6 +45,10 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
         from . import pgbouncer
 
         pgbouncer.build_unplaced(tree, project)
+    if tree.paths("sql"):
+        from . import sql
+
+        sql.build_sql(tree, project)
     connections.build_connections(project.stacks, files, tree, project)
     for current in project.stacks:
         variables.build_variables(current, found, tree, project)
@@ -72,6 +76,9 @@ def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
         source = tree.read(path)
         if source is not None:
             parsed = php.parse(source)
+            project.problems += [Problem("php", fault.message, fault.span, is_fatal=fault.fatal) for fault in parsed.faults]
+            if parsed.faults:
+                project.read_files.add(path)
             if parsed.connections or parsed.calls or parsed.supervisors:
                 project.read_files.add(path)
                 found[path] = parsed._replace(env_reads=())  # most of what it holds, and nothing here looks at them

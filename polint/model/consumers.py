@@ -195,7 +195,13 @@ class Linker:
             self.linked.add(crate.folder)
             pools.extend(rust_crates.build_pools(crate, service.environment, f"service {service.name}", self.tree, self.project))
         if not pools:
-            return False
+            least, most = rust_crates.together([], found)
+            if not count or not any(crate.crate is not None and (crate.crate.singles or crate.crate.others) for crate in found):
+                return False
+            processes = (service.stated.get("processes") or default("processes", 1)).named("processes")
+            consumer = Consumer(service.name, "rust", service.replicas, processes, least, service.span, highest=most)
+            self.add(consumer, self.target(service, None))
+            return True
         targets = []
         for pool, call in pools:
             url = resolve("url", call.target, service.environment) if call.target is not None else None
@@ -209,10 +215,10 @@ class Linker:
         groups: dict[tuple[int, str, bool], list[int]] = {}
         for index, target in enumerate(targets):
             groups.setdefault((id(target.server), target.pooler, target.elsewhere), []).append(index)
-        for indexes in groups.values():
+        for number, indexes in enumerate(groups.values()):
             group = [pools[index] for index in indexes]
             chosen = targets[indexes[0]]
-            least, most = rust_crates.together(group)
+            least, most = rust_crates.together(group, found if number == 0 else ())
             processes = service.stated.get("processes") or default("processes", 1)
             self.add(
                 Consumer(service.name, group[0][0].library, service.replicas, processes.named("processes"), least, group[0][0].span,
@@ -244,7 +250,7 @@ class Linker:
             target = targets[0]
             if taken or target.elsewhere or (target.server is None and not target.pooler and not self.ends.servers):
                 continue
-            least, most = rust_crates.together(pools)
+            least, most = rust_crates.together(pools, [crate])
             name = crate.name or "."
             if len(built) > 1:
                 least = unknown("pool", "it is in no compose file, so how many run is not known")

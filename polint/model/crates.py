@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, derive, unknown, written
@@ -11,7 +11,7 @@ from ..formats import byte_filter, cargo
 from ..value import Literal
 from .client import Pool
 from .images import image_name
-from .project import Project, Service, Stack, Tree
+from .project import Problem, Project, Service, Stack, Tree
 from .resolve import Environment, resolve
 from .stack import below, under
 
@@ -26,6 +26,7 @@ class CrateSources:
         self.folder = folder
         self.name = name
         self.paths: list[str] = []
+        self.binaries: frozenset[str] = frozenset()
         self.holds_pool = False
         self.crate: rust.Crate | None = None
 
@@ -63,8 +64,29 @@ def find_crates(tree: Tree) -> Crates:
             crate.holds_pool = is_worth(tree.data(path))
     found = [crate for crate in crates.values() if crate.holds_pool]
     for crate in found:
-        crate.name = cargo.package_name(tree.data(posixpath.join(crate.folder, "Cargo.toml"))) or crate.name
+        manifest = tree.data(posixpath.join(crate.folder, "Cargo.toml"))
+        crate.name = cargo.package_name(manifest) or crate.name
+        crate.binaries = _binaries(crate, manifest)
     return Crates(found)
+
+
+def _binaries(crate: CrateSources, manifest: bytes) -> frozenset[str]:
+    """The programs a package makes: its own name for src/main.rs, those of src/bin, and what ``[[bin]]`` names."""
+    names = set()
+    for path in crate.paths:
+        inside = path[len(crate.folder) :].lstrip("/")
+        if inside == "src/main.rs":
+            names.add(crate.name)
+        elif inside.startswith("src/bin/"):
+            names.add(inside.removeprefix("src/bin/").removesuffix(".rs").removesuffix("/main"))
+    inside_bin = False
+    for line in manifest.decode("utf-8", "replace").splitlines():
+        text = line.strip()
+        if text.startswith("["):
+            inside_bin = text.partition("#")[0].strip() == "[[bin]]"
+        elif inside_bin and text.partition("=")[0].strip() == "name":
+            names.add(text.partition("=")[2].partition("#")[0].strip().strip("\"'"))
+    return frozenset(names - {""})
 
 
 def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
@@ -75,6 +97,9 @@ def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
         sources = [source for path in crate.paths if (source := tree.read(path)) is not None]
         project.read_files.update(source.path for source in sources)
         crate.crate = rust.read_crate(sources)
+        for fault in crate.crate.faults:
+            if not project.has_problem(fault.span):
+                project.problems.append(Problem("rust", fault.message, fault.span, is_fatal=fault.fatal))
     return crate.crate
 
 
@@ -97,6 +122,11 @@ def crates_of(service: Service, crates: Crates, stack: Stack, tree: Tree) -> tup
                 break
     if len(found) <= 1:
         return found, ""
+    for text in (" ".join(text for text, _ in service.command), service.runs):
+        programs = {word.strip("\"'[],;").rpartition("/")[2] for word in text.split()}  # api, ./api and /usr/local/bin/api alike
+        running = [crate for crate in found if crate.binaries & programs]
+        if len(running) == 1:
+            return _with_dependencies(running[0], found, tree), ""
     words = " ".join(text for text, _ in service.command) + " " + service.runs
     copied = " ".join(service.mounts)
     named = [crate for crate in found if crate.name and any(_says(text, crate.name) for text in (words, copied, service.name))]
@@ -111,7 +141,7 @@ def _says(text: str, name: str) -> bool:
         at = text.find(alias)
         while at >= 0:
             before, after = text[at - 1 : at], text[at + len(alias) : at + len(alias) + 1]
-            if not (before.isalnum() or before in "-_") and not (after.isalnum() or after in ("-", "_")):
+            if not (before.isalnum() or before in ("-", "_")) and not (after.isalnum() or after in ("-", "_")):
                 return True
             at = text.find(alias, at + 1)
     return False
@@ -158,6 +188,8 @@ def build_pools(
             fact = resolve(name, link.value, environment)
             if link.span == call.span:  # nobody was seen to write it, but code that was not followed may
                 fact = unknown(name, fact.reason)
+            elif name == "connect_timeout":  # what is wrong with it is its name
+                fact = fact.at(link.name_span)
             elif isinstance(link.value, Literal):
                 fact = fact.at(link.value_span)
             elif not fact.is_known and fact.span is None:
@@ -181,22 +213,64 @@ def _one(facts: Sequence[Fact[int]], combine: Callable[..., int]) -> Fact[int]:
     return facts[0] if len(facts) == 1 else derive("max_connections", combine, *facts)
 
 
-def together(pools: Sequence[tuple[Pool, rust.PoolCall]]) -> tuple[Fact[int], Fact[int] | None]:
-    """Size of all pools of a process: (at least, at most when that differs).
+def _times(fact: Fact[int], count: int) -> Fact[int]:
+    return fact if count == 1 else derive("max_connections", lambda size: size * count, fact)
+
+
+def together(pools: Sequence[tuple[Pool, rust.PoolCall]], crates: Sequence[CrateSources] = ()) -> tuple[Fact[int], Fact[int] | None]:
+    """Size of all pools of a process, and of what else its ``crates`` open: (at least, at most when that differs).
 
     Pools built in one function run together.  Across functions some may be
     alternatives, so the largest function is certain and the sum is the bound.
+    Nothing is the bound where a pool is built over and over, or by a library that is not read.
     """
-    by_function: dict[tuple[str, str], dict[object, list[Fact[int]]]] = {}
+    by_function: dict[tuple[str, str], dict[object, list[tuple[Fact[int], Fact[int]]]]] = {}
     for index, (pool, call) in enumerate(pools):
         branches = by_function.setdefault((call.span.path, call.function), {})
-        branches.setdefault(call.choice or index, []).append(pool.max_connections)
-    sums = []
+        least, most = _times(pool.max_connections, call.at_least_built), _most(pool.max_connections, call)
+        branches.setdefault(call.choice or index, []).append((least, most))
+    parsed = [crate.crate for crate in crates if crate.crate is not None]
+    singles = [single for crate in parsed for single in crate.singles]
+    least_sums, most_sums = [], []
     for branches in by_function.values():
-        each = [_one(facts, max) for facts in branches.values()]  # of the branches of one if or match, one runs
-        sums.append(_one(each, lambda *sizes: sum(sizes)))
-    if len(sums) == 1:
-        return sums[0], None
-    known = [fact for fact in sums if fact.is_known]
-    least = max(known, key=lambda fact: fact.value) if known else sums[0]
-    return least, derive("max_connections", lambda *sizes: sum(sizes), *sums)
+        # of the branches of one if or match, one runs
+        least_sums.append(_one([_one([low for low, _ in facts], max) for facts in branches.values()], _sum))
+        most_sums.append(_one([_one([high for _, high in facts], max) for facts in branches.values()], _sum))
+    known = [fact for fact in least_sums if fact.is_known]
+    lows = [max(known, key=lambda fact: fact.value) if known else least_sums[0]] if least_sums else []
+    for single in singles:
+        one: Fact[int] = written("max_connections", 1, single.span)
+        lows.append(_times(one, single.at_least_built))
+        most_sums.append(_most(one, single))
+    reason = other_libraries(crates)
+    if reason:
+        most_sums.append(unknown("max_connections", reason))
+    if not lows:
+        return unknown("max_connections", reason or "no pool was found in its sources"), None
+    counts = [(call.at_least_built, call.at_most_built) for _, call in pools]
+    counts += [(single.at_least_built, single.at_most_built) for single in singles]
+    is_exact = len(by_function) <= 1 and not reason and all(fewest == limit for fewest, limit in counts)
+    return _one(lows, _sum), None if is_exact else _one(most_sums, _sum)
+
+
+def _sum(*sizes: int) -> int:
+    return sum(sizes)
+
+
+def _most(size: Fact[int], call: rust.PoolCall | rust.Single) -> Fact[int]:
+    """``size`` for each time the call may run."""
+    if call.at_most_built is None:
+        noun = "its pool" if hasattr(call, "settings") else f"a connection of {call.constructor}"
+        return unknown("max_connections", f"{noun} {call.repeated}", call.span)
+    return _times(size, call.at_most_built)
+
+
+def other_libraries(crates: Collection[CrateSources]) -> str:
+    """Why what loaded ``crates`` open cannot be told, when they use other libraries than SQLx; else ""."""
+    names = dict.fromkeys(name for crate in crates if crate.crate is not None for name, _ in crate.crate.others)
+    if not names:
+        return ""
+    has_pools = any(crate.crate is not None and crate.crate.pools for crate in crates)
+    listed = " and ".join(names) if len(names) < 3 else f"{', '.join(list(names)[:-1])} and {list(names)[-1]}"
+    verb = "is" if len(names) == 1 else "are"
+    return f"it {'also ' if has_pools else ''}connects with {listed}, which {verb} not read"

@@ -15,6 +15,7 @@ from .server import Server
 if TYPE_CHECKING:
     from ..formats import compose, dockerfile
     from .pooler import Pooler
+    from .sql import Limit, SessionCount, SessionKill, SystemChange
 
 
 class Tree(Protocol):
@@ -187,6 +188,10 @@ class Project:
         self.fpms: list[Fpm] = []
         self.connections: list[Connection] = []
         self.variables: list[Variable] = []
+        self.changes: list[SystemChange] = []
+        self.session_counts: list[SessionCount] = []
+        self.session_kills: list[SessionKill] = []
+        self.limits: list[Limit] = []
         self.problems: list[Problem] = []
         self.duplicates: list[Duplicate] = []
         self.environments: dict[tuple[str, str], tuple[Environment, Environment]] = {}  # .env files, read once
@@ -212,6 +217,10 @@ class Project:
             "fpm": self.fpms,
             "connection": self.connections,
             "variable": self.variables,
+            "change": self.changes,
+            "session_count": self.session_counts,
+            "session_kill": self.session_kills,
+            "limit": self.limits,
             "problem": self.problems,
             "duplicate": self.duplicates,
         }

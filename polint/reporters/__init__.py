@@ -32,8 +32,9 @@ class FileStatus(NamedTuple):
 class Report(NamedTuple):
     """The result of one lint run: ``diagnostics`` in order, suppressed ones included.
 
-    ``budgets`` are finished lines, one for each server.  ``silenced`` says by rule code
-    which subjects a rule could not judge, as (subject, reason).
+    ``budgets`` are finished lines, one for each server, the most utilised first.  ``silenced`` says by rule code
+    which subjects a rule could not judge, as (subject, reason).  ``warnings`` are about the
+    configuration, each with its place; they are for standard error.
     """
 
     root: str
@@ -41,6 +42,7 @@ class Report(NamedTuple):
     files: Sequence[FileStatus]
     budgets: Sequence[str] = ()
     silenced: Mapping[str, Sequence[tuple[str, str]]] = {}
+    warnings: Sequence[str] = ()
 
     @property
     def active(self) -> list[Diagnostic]:
@@ -58,13 +60,15 @@ class Report(NamedTuple):
 class Style(NamedTuple):
     """How a terminal wants text: in ``colour``, in ``ascii`` only, up to ``width`` columns of source text.
 
-    ``verbosity`` is -1 for quiet, 0, or the number of ``-v``.
+    ``verbosity`` is -1 for quiet, 0, or the number of ``-v``.  ``wraps`` breaks sentences
+    at ``width`` too; what goes into a file or a pipe keeps one line for each.
     """
 
     colour: bool = False
     ascii: bool = False
     width: int = 120
     verbosity: int = 0
+    wraps: bool = False
 
 
 # control characters (the tab is laid out by whoever shows a line), direction overrides, undecodable bytes
@@ -105,13 +109,11 @@ def statistics(result: Report) -> str:
 def file_lines(found: Sequence[FileStatus], style: Style) -> str:
     """``polint files``: what is read as what, then what is not and why; quiet leaves out the latter."""
     width = max((len(file.format or "") for file in found), default=0)
+    shown = [file for file in found if file.status == "read" or style.verbosity >= 0]
+    column = max((len(file.status) for file in shown), default=0)
+    column = max(column, len("skipped"))
     lines = []
-    for file in found:
-        if file.status == "read":
-            lines.append(f"read     {file.format or '':<{width}}  {clean(file.path, style.ascii)}\n")
-    for file in found:
-        if file.status != "read" and style.verbosity >= 0:
-            lines.append(
-                f"{file.status:<8} {file.format or '':<{width}}  {clean(file.path, style.ascii)}: {clean(file.reason or '', style.ascii)}\n"
-            )
+    for file in sorted(shown, key=lambda file: file.status != "read"):
+        reason = "" if file.status == "read" else f": {clean(file.reason or '', style.ascii)}"
+        lines.append(f"{file.status:<{column}}  {file.format or '':<{width}}  {clean(file.path, style.ascii)}{reason}\n")
     return "".join(lines)

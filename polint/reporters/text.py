@@ -12,7 +12,9 @@ from . import IDLE, UNASKED, Report, Style, clean, fixable, plural
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "gutter": "34", "bold": "1", "dim": "2"}
 _TAB = 4
+_MOST_BUDGETS = 5
 _ABOVE, _ABOVE_LIMIT = 30, 3000  # lines and characters above a line in which the name of its secret may stand
+_LEAST = 16  # columns of a span that must be seen; for more, what stands before it is not cut off
 _CONTEXT = 24  # columns kept before a span when its line is clipped
 
 
@@ -31,8 +33,11 @@ def report(result: Report, style: Style) -> str:
 
 
 def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool, advise: bool) -> Iterator[str]:
-    head = _paint(f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity, style)
-    yield f"{head} {diagnostic.name}: {_paint(_safe(diagnostic.message, style), 'bold', style)}"
+    label, plain = f"{diagnostic.severity}[{diagnostic.code}]", f" {diagnostic.name}: "
+    first, *rest = _wrapped(_safe(diagnostic.message, style), label + plain, 4, style)
+    yield f"{_paint(label, diagnostic.severity, style)}{plain}{_paint(first[len(label + plain) :], 'bold', style)}"
+    for line in rest:
+        yield f"    {_paint(line.lstrip(), 'bold', style)}"
     last = diagnostic.span.source.place(max(diagnostic.span.start, diagnostic.span.end - 1))[0]
     gutter = len(str(last))
     yield f"{' ' * gutter}{_paint('-->', 'gutter', style)} {_where(diagnostic.span, style)}"
@@ -51,7 +56,13 @@ def _note(note: Note, gutter: int, style: Style) -> Iterator[str]:
     if note.span is None:
         yield from _label("note", message, gutter, style)
         return
-    yield from _label("note", f"{message}  {_paint('-->', 'gutter', style)} {_where(note.span, style)}", gutter, style)
+    where = f"{_paint('-->', 'gutter', style)} {_where(note.span, style)}"
+    lines = list(_label("note", message, gutter, style))
+    if style.wraps and _width(lines[-1]) + len(_where(note.span, style)) + 6 > style.width and len(message) > 20:
+        lines.append(f"{' ' * (gutter + 9)}{where}")
+    else:
+        lines[-1] += f"  {where}"
+    yield from lines
     # the line helps where the message does not already say what stands there
     written = note.span.text if note.span.end - note.span.start <= 80 else None
     if style.verbosity > 0 or (written is not None and written.strip("\"'") not in note.message):
@@ -61,15 +72,35 @@ def _note(note: Note, gutter: int, style: Style) -> Iterator[str]:
 
 
 def _label(label: str, text: str, gutter: int, style: Style) -> Iterator[str]:
-    """A captioned line; ``text`` is safe already."""
-    yield f"{' ' * gutter} {_paint('=', 'gutter', style)} {_paint(label + ':', 'bold', style)} {text}"
+    """A captioned text, wrapped under its first word; ``text`` is safe already."""
+    plain = f"{' ' * gutter} = {label}: "
+    first, *rest = _wrapped(text, plain, len(plain), style)
+    yield f"{' ' * gutter} {_paint('=', 'gutter', style)} {_paint(label + ':', 'bold', style)} {first[len(plain) :]}"
+    yield from rest
 
 
 def _help(text: str, gutter: int, style: Style) -> Iterator[str]:
     first, *rest = text.strip().splitlines() or [""]
     yield from _label("help", _safe(first, style), gutter, style)
     for line in rest:
-        yield f"{' ' * (gutter + 9)}{_safe(line, style)}".rstrip()
+        yield from _wrapped(_safe(line, style).rstrip(), " " * (gutter + 9) if line.strip() else "", gutter + 9, style)
+
+
+def _wrapped(text: str, head: str, indent: int, style: Style) -> list[str]:
+    """``head`` and ``text``, on a terminal broken between words; the lines that follow are indented."""
+    if not style.wraps or _width(head + text) <= style.width:
+        return [head + text]
+    lines = []
+    line, used, is_bare = head, _width(head), True
+    for word in text.split(" "):
+        width = _width(word)
+        if not is_bare and used + 1 + width > style.width:
+            lines.append(line.rstrip())
+            line, used, is_bare = " " * indent, indent, True
+        line += word if is_bare else f" {word}"
+        used += width + (not is_bare)
+        is_bare = False
+    return [*lines, line]
 
 
 def _snippet(span: Span, gutter: int, colour: str, style: Style) -> Iterator[str]:
@@ -108,16 +139,25 @@ def _row(source: Source, number: int, start: int, end: int | None, gutter: int, 
 
 def _clip(text: str, start: int, end: int, room: int, style: Style) -> tuple[str, tuple[str, int]]:
     """At most ``room`` columns of ``text`` around a span; the blanks before its carets, and how many carets."""
-    dots = "..." if style.ascii else "…"
+    dots = _dots(style)
     cut = 0
     if len(text) > room or not text.isascii() or "\t" in text:
         before = _width(text[max(0, start - 2 * room) : start])
-        if start > 2 * room or before + min(_width(text[start : min(end, start + room)]), room // 2) > room:
+        if start > 2 * room or before + min(_width(text[start : min(end, start + room)]), _LEAST) > room:
+            indent = len(text) - len(text.lstrip(" \t"))
+            if indent < start and _width(text[indent : min(end, start + room)]) + 2 * len(dots) <= room:
+                return _shown(text, indent, start, end, room, style)  # without its indent it can be shown from its beginning
             cut = start
             kept = 0
             while cut > 0 and kept + _width(text[cut - 1]) <= _CONTEXT:
                 cut -= 1
                 kept += _width(text[cut])
+    return _shown(text, cut, start, end, room, style)
+
+
+def _shown(text: str, cut: int, start: int, end: int, room: int, style: Style) -> tuple[str, tuple[str, int]]:
+    """``text`` from ``cut`` on in at most ``room`` columns, with dots for what is left out."""
+    dots = _dots(style)
     out = [dots] if cut else []
     used = len(dots) if cut else 0
     blanks = carets = 0
@@ -138,6 +178,10 @@ def _clip(text: str, start: int, end: int, room: int, style: Style) -> tuple[str
     if start >= len(text) and at >= len(text):
         blanks = used
     return "".join(out), (" " * blanks, max(1, carets))
+
+
+def _dots(style: Style) -> str:
+    return "..." if style.ascii else "…"
 
 
 def _width(text: str) -> int:
@@ -175,8 +219,11 @@ def _paint(text: str, colour: str, style: Style) -> str:
 
 
 def _summary(result: Report, style: Style) -> Iterator[str]:
-    for line in result.budgets:
-        yield _safe(line, style)
+    budgets = list(dict.fromkeys(result.budgets))  # the most utilised first
+    for line in budgets[:_MOST_BUDGETS]:
+        yield from _wrapped(_safe(line, style), "", 2, style)
+    if len(budgets) > _MOST_BUDGETS:
+        yield f"{_dots(style)} and {len(budgets) - _MOST_BUDGETS} more: polint budget"
     active = result.active
     counts = Counter(diagnostic.severity for diagnostic in active)
     parts = [_paint(_count(counts[severity], severity), severity, style) for severity in SEVERITIES if counts[severity]]
@@ -188,7 +235,7 @@ def _summary(result: Report, style: Style) -> Iterator[str]:
     if any(map(fixable, active)):
         extra.append(f"{sum(map(fixable, active))} fixable")
     yield line + (f" ({', '.join(extra)})" if extra else "")
-    yield _files_line(result, style)
+    yield from _wrapped(_files_line(result, style), "", 2, style)
     unsaid = sum(map(len, result.silenced.values()))
     if unsaid and style.verbosity > 0:
         yield f"not judged, because something is unknown: {unsaid}"
@@ -205,12 +252,13 @@ def _files_line(result: Report, style: Style) -> str:
     read = Counter(file.format or "other" for file in result.files if file.status == "read")
     total = sum(read.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(read.items()))
-    line = f"read {plural(total, 'file')}: {kinds}" if total else "read no files: nothing here that polint knows"
     unreadable = sum(file.status == "unreadable" for file in result.files)
+    nothing = "read no file whole" if unreadable else "read no files: nothing here that polint knows"
+    line = f"read {plural(total, 'file')}: {kinds}" if total else nothing
     if unreadable:
         line += f"; unreadable: {unreadable}"
     skipped = Counter(file.reason or "" for file in result.files if file.status == "skipped" and file.reason not in (IDLE, UNASKED))
     if skipped:
-        reasons = ", ".join(f"{count} {_safe(reason, style)}" for reason, count in sorted(skipped.items()))
+        reasons = "; ".join(f"{count} {_safe(reason, style)}" for reason, count in sorted(skipped.items()))
         line += f"; skipped {sum(skipped.values())}: {reasons}"
     return line
