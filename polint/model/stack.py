@@ -12,7 +12,7 @@ from ..formats import Fault
 from ..source import Span
 from ..value import Literal, Value
 from . import read
-from .project import Problem, Project, Service, Stack, Tree
+from .project import Duplicate, Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 
 if TYPE_CHECKING:
@@ -172,7 +172,14 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     variables: dict[str, Fact[str]] = {}
     seen = dict(outer.variables)  # wins over what the file says
     environment = Environment(seen, outer.gap)
+    places: dict[str, Span] = {}
+    fresh = all(known != path for known, _ in project.environments)  # in another dialect it repeats the same keys
     for entry in dotenv.parse(source, dialect).entries:
+        if entry.key in places and fresh:
+            beaten = variables[entry.key].at(places[entry.key])
+            again: Fact[str] = Fact(entry.key, "written", span=entry.value_span)
+            project.duplicates.append(Duplicate("dotenv", entry.key, beaten, again, places[entry.key]))
+        places[entry.key] = entry.value_span
         if dialect == "dotenvy" and entry.key in variables:
             continue  # the first one wins there
         fact = resolve(entry.key, entry.value, environment)
