@@ -41,6 +41,7 @@ class Linker:
         self.ends = endpoints(stack, stacks)
         self.behind: dict[str, list[Consumer]] = {}  # pooler -> its clients
         self.linked: set[str] = set()  # folders of crates some service runs
+        self.sqlx_behind: set[str] = set()  # poolers that some SQLx pool connects to by a URL
         self.php = PhpServices(self)
 
     def run(self, files: Mapping[str, php.PhpFile]) -> None:
@@ -196,6 +197,8 @@ class Linker:
             url = resolve("url", call.target, service.environment) if call.target is not None else None
             target = self.target(service, url)
             pool.server = target.server
+            if target.pooler and call.target is not None and call.library == "sqlx":
+                self.sqlx_behind.add(target.pooler)
             targets.append(target)
             self.project.pools.append(pool)
             self.stack.pools.setdefault(service.name, []).append(pool)
@@ -287,6 +290,7 @@ class Linker:
         target = found if found is not None and not found.elsewhere else alone(servers)
         clients = self.behind.get(name, [])
         pooler.clients += clients
+        pooler.has_sqlx = name in self.sqlx_behind
         pooler.server = target.server
         pool = service.stated.get("pool", pooler.server_connections).named("pool")
         self.add(Consumer(name, "pgbouncer", service.replicas, default("processes", 1), pool, service.span), target)

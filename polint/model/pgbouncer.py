@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import pgbouncer_settings as table
 from .. import templating
-from ..fact import Fact
+from ..fact import Fact, unknown
 from ..formats import Entry, Parsed, pgbouncer
 from ..patterns import lazy
 from . import images
@@ -78,6 +78,9 @@ def _from_ini(service: Service, path: str, tree: Tree, project: Project, version
         elif entry.section == "databases":
             pairs = {pair.key: _written(pair) for pair in pgbouncer.connect_string(entry).entries}
             databases.append(Database(entry.key, entry.key_span, pairs))
+    own = [entry for entry in parsed.entries if entry.section in ("databases", "users") and "pool_mode" in entry.value_span.text]
+    if own:  # which client gets which is not for a rule about all of them
+        raw["pool_mode"] = unknown("pool_mode", "a database or user has a mode of its own", own[0].value_span)
     pooler = Pooler(f"service {service.name}", service.span, raw, service=service.name, version=version)
     pooler.databases = databases
     if any(entry.key == pgbouncer.INCLUDE for entry in parsed.entries):
@@ -106,6 +109,8 @@ def _from_variables(
         fact = service.environment.variables.get(spell(key))
         if fact is not None and not (fact.is_known and fact.value == ""):
             raw[key] = fact.named(key)
+    # both images write it for SQLx and JDBC
+    raw.setdefault("ignore_startup_parameters", Fact("ignore_startup_parameters", "default", "extra_float_digits", reason="the image"))
     pooler = Pooler(f"service {service.name}", service.span, raw, service=service.name, version=version)
     if service.environment.gap:
         pooler.databases_known = f"its variables may be set elsewhere: {service.environment.gap}"

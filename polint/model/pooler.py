@@ -61,6 +61,7 @@ class Pooler(Section):
         self.users: Fact[int] = default("users", 1)
         self.server: Server | None = None
         self.clients: list[Consumer] = []
+        self.has_sqlx = False  # some client is SQLx and connects by a URL, so with its own startup packet
 
     pool_mode = setting("pool_mode", str, _text, "session", "PgBouncer", "when a server connection goes back to its pool")
     default_pool_size = setting("default_pool_size", int, _count, 20, "PgBouncer", "server connections per database and user")
@@ -73,6 +74,29 @@ class Pooler(Section):
     server_check_query = setting("server_check_query", str, _text, "select 1", "PgBouncer", "how an idle server connection is tried")
     ignore_startup_parameters = setting("ignore_startup_parameters", str, _text, "", "PgBouncer", "startup parameters it takes and drops")
     auth_type = setting("auth_type", str, _text, "md5", "PgBouncer", "how clients prove who they are")
+
+    max_prepared_statements = setting(
+        "max_prepared_statements",
+        int,
+        _count,
+        lambda pooler: pooler.default_prepared_statements,
+        "PgBouncer",
+        "prepared statements it keeps track of for each server connection",
+    )
+
+    @property
+    def default_prepared_statements(self) -> Fact[int]:
+        """200 from 1.24 on, 0 before (PgBouncer's NEWS: it came with 1.21); unknown when the version is."""
+        if self.version is None:
+            return unknown("max_prepared_statements", "its default depends on PgBouncer's version, which nothing states")
+        return default("max_prepared_statements", 200 if self.version >= (1, 24) else 0, f"PgBouncer {'.'.join(map(str, self.version))}")
+
+    @property
+    def takes_sqlx(self) -> Fact[bool]:
+        """Whether it accepts the startup packet of SQLx, which always sets extra_float_digits (sqlx-postgres, establish.rs)."""
+        return derive(
+            "takes_sqlx", lambda names: "extra_float_digits" in table.read_list(names, blanks=True), self.ignore_startup_parameters
+        )
 
     @property
     def is_open_ended(self) -> bool:
