@@ -15,7 +15,7 @@ from .server import Server
 if TYPE_CHECKING:
     from ..formats import compose, dockerfile
     from .pooler import Pooler
-    from .sql import Limit, SessionCount, SessionKill, SystemChange
+    from .statements import Limit, SessionCount, SessionKill, SystemChange
 
 
 class Tree(Protocol):
