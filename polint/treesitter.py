@@ -128,13 +128,6 @@ def ancestors(node: Node, limit: int = 400) -> Iterator[Node]:
         limit -= 1
 
 
-def climb(node: Node, *kinds: str) -> Node | None:
-    """The nearest of ``node`` and its parents that is of one of ``kinds``."""
-    if node.type in kinds:
-        return node
-    return next((parent for parent in ancestors(node) if parent.type in kinds), None)
-
-
 def first_error(node: Node) -> Node | None:
     """The first place below ``node`` that the grammar cannot read, or the bracket left open there; None where all is well."""
     if not node.has_error:

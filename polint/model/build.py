@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..fact import Fact
 from ..formats import byte_filter
 from . import connections, consumers, crates, fpm, postgres, stack, variables
-from .project import Problem, Project, Tree
+from .project import Project, Tree
 
 if TYPE_CHECKING:
     from ..formats import php
@@ -60,7 +60,6 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
     }
     for pool in project.fpms:
         pool.has_persistent = pool.service in persistent
-    _dotenv_problems(tree, project)
     return project
 
 
@@ -76,25 +75,10 @@ def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
         source = tree.read(path)
         if source is not None:
             parsed = php.parse(source)
-            project.problems += [Problem("php", fault.message, fault.span, is_fatal=fault.fatal) for fault in parsed.faults]
+            project.add_faults("php", parsed.faults)
             if parsed.faults:
                 project.read_files.add(path)
             if parsed.connections or parsed.calls or parsed.supervisors:
                 project.read_files.add(path)
                 found[path] = parsed._replace(env_reads=())  # most of what it holds, and nothing here looks at them
     return found
-
-
-def _dotenv_problems(tree: Tree, project: Project) -> None:
-    """What the reader of each .env file refuses."""
-    paths = sorted(project.read_files & set(tree.paths("dotenv")))
-    if not paths:
-        return
-    from ..formats import dotenv
-
-    for path in paths:
-        source = tree.read(path)
-        if source is None:
-            continue
-        for fault in dotenv.parse(source, "compose").faults:
-            project.problems.append(Problem("dotenv", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))

@@ -17,13 +17,18 @@ from .project import Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 from .server import Consumer, Server
 from .stack import read_env
-from .targets import LOCAL, Endpoints, Target, alone, endpoints, evidence, from_environment, host_of, in_file, locate, reach
+from .targets import LOCAL, Endpoints, Target, alone, endpoints, evidence, from_environment, host_of, in_file, locate, needed, reach
 
 if TYPE_CHECKING:
     from ..formats import php
 
 
 _CONFIG_FILE = 100_000  # bytes; larger mounted files are no configuration
+
+
+def _processes(stated: Mapping[str, Fact[Any]]) -> Fact[int]:
+    """Processes of one container, as polint.toml states them, else 1."""
+    return (stated.get("processes") or default("processes", 1)).named("processes")
 
 
 class Linker:
@@ -89,8 +94,7 @@ class Linker:
         elif target.server is not None:
             target.server.consumers.append(consumer)
         elif not target.elsewhere:
-            servers = {id(server): server for server in self.ends.servers.values()}
-            for server in servers.values():
+            for server in self.ends.distinct():
                 server.consumers.append(consumer._replace(pool=unknown("pool", target.reason), highest=None))
 
     def service(self, service: Service, files: Mapping[str, php.PhpFile]) -> None:
@@ -117,7 +121,7 @@ class Linker:
         pool = service.stated["pool"]
         for built in self.stack.pools.get(service.name, ()):
             built.raw = {**built.raw, "max_connections": pool.named("max_connections")}
-        processes = (service.stated.get("processes") or default("processes", 1)).named("processes")
+        processes = _processes(service.stated)
         for target in self.said(service.stated) or [self.target(service, None)]:
             self.add(Consumer(service.name, "stated", service.replicas, processes, pool.named("pool"), service.span), target)
         return True
@@ -127,7 +131,7 @@ class Linker:
         pool, replicas = stated.get("pool"), stated.get("replicas") or default("replicas", 1)
         if pool is None or pool.span is None:
             return
-        processes = (stated.get("processes") or default("processes", 1)).named("processes")
+        processes = _processes(stated)
         single = len(self.stacks) == 1
         for target in self.said(stated) or ([alone(self.ends)] if single else []):
             if target.server is None and not target.pooler and not single:
@@ -162,7 +166,7 @@ class Linker:
         found = from_environment(service, self.ends)
         if found is not None:
             return found
-        needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
+        needs = needed(service, self.ends)
         if len({id(self.ends.servers.get(name)) if name in self.ends.servers else name for name in needs}) == 1:
             target = locate(needs[0], self.ends)
             return Target(target.server, target.pooler, "", f"depends_on {needs[0]}")
@@ -188,7 +192,7 @@ class Linker:
             least, most = rust_crates.together([], found)
             if not count or not any(crate.crate is not None and (crate.crate.singles or crate.crate.others) for crate in found):
                 return False
-            processes = (service.stated.get("processes") or default("processes", 1)).named("processes")
+            processes = _processes(service.stated)
             consumer = Consumer(service.name, "rust", service.replicas, processes, least, service.span, highest=most)
             self.add(consumer, self.target(service, None))
             return True
@@ -211,9 +215,9 @@ class Linker:
             group = [pools[index] for index in indexes]
             chosen = targets[indexes[0]]
             least, most = rust_crates.together(group, found if number == 0 else ())
-            processes = service.stated.get("processes") or default("processes", 1)
+            processes = _processes(service.stated)
             self.add(
-                Consumer(service.name, group[0][0].library, service.replicas, processes.named("processes"), least, group[0][0].span,
+                Consumer(service.name, group[0][0].library, service.replicas, processes, least, group[0][0].span,
                          highest=most, inferred=chosen.inferred),
                 chosen,
             )  # fmt: skip
@@ -283,8 +287,7 @@ class Linker:
 
         service = self.stack.services[name]
         pooler = pgbouncer.build_pooler(service, self.tree, self.project)
-        servers = Endpoints()
-        servers.servers = self.ends.servers
+        servers = Endpoints(self.ends.servers)
         placed = [locate(host, servers) for host in pgbouncer.hosts(pooler)]
         found = next((target for target in placed if target.server is not None), None) or from_environment(service, servers)
         target = found if found is not None and not found.elsewhere else alone(servers)
@@ -315,7 +318,7 @@ class Linker:
         targets = [target for target in evidence(service, self.ends) if not target.elsewhere]
         elsewhere = not targets and from_environment(service, self.ends) is not None
         if not targets and not elsewhere and not (service.image and images.is_bystander(service.image)):
-            needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
+            needs = needed(service, self.ends)
             targets = [locate(name, self.ends) for name in dict.fromkeys(needs)]
             for path in service.mounts.values() if not targets else ():
                 data = self.tree.data(path)

@@ -11,7 +11,7 @@ from ..formats import byte_filter, cargo
 from ..value import Literal
 from .client import Pool
 from .images import image_name
-from .project import Problem, Project, Service, Stack, Tree
+from .project import Project, Service, Stack, Tree
 from .resolve import Environment, resolve
 from .stack import below, under
 
@@ -97,9 +97,7 @@ def load(crate: CrateSources, tree: Tree, project: Project) -> rust.Crate:
         sources = [source for path in crate.paths if (source := tree.read(path)) is not None]
         project.read_files.update(source.path for source in sources)
         crate.crate = rust.read_crate(sources)
-        for fault in crate.crate.faults:
-            if not project.has_problem(fault.span):
-                project.problems.append(Problem("rust", fault.message, fault.span, is_fatal=fault.fatal))
+        project.add_faults("rust", crate.crate.faults)
     return crate.crate
 
 

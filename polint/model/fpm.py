@@ -8,7 +8,7 @@ from typing import Any
 from ..fact import Fact, default, unknown
 from ..formats import Entry
 from ..source import Span
-from ..value import Literal
+from ..value import Literal, env_reads
 from . import images, read
 from .client import Fpm
 from .project import Problem, Project, Service, Stack, Tree
@@ -74,21 +74,14 @@ def add(
     from ..formats import ini
 
     parsed = ini.parse_fpm(source, version)
-    for fault in parsed.faults:
-        project.problems.append(Problem("php-fpm", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
-    first = True
+    project.add_faults("php-fpm", parsed.faults)
     for entry in parsed.entries:
-        if entry.section:
-            effective.section = entry.section
-        elif first:
-            pass  # no header yet: the section of the file before goes on
-        first = False
-        section = entry.section or effective.section
-        _entry(effective, entry, section, project, environment, standalone=not effective.files[:-1])
+        effective.section = entry.section or effective.section  # before a header the section of the file before goes on
+        _entry(effective, entry, effective.section, project, environment, standalone=not effective.files[:-1])
 
 
 def _entry(effective: Effective, entry: Entry, section: str, project: Project, environment: Environment, *, standalone: bool) -> None:
-    effective.reads.update(_names(entry))
+    effective.reads.update(read.name for read in env_reads(entry.value))
     name = entry.key.partition("[")[0]
     if section == "global":
         if name not in _GLOBALS:
@@ -113,12 +106,6 @@ def _entry(effective: Effective, entry: Entry, section: str, project: Project, e
     if isinstance(entry.value, Literal):
         fact = fact.at(entry.value_span)
     raw[entry.key] = fact
-
-
-def _names(entry: Entry) -> set[str]:
-    from ..value import env_reads
-
-    return {read.name for read in env_reads(entry.value)}
 
 
 def _nearest(name: str) -> str | None:

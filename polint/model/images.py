@@ -257,3 +257,8 @@ _BYSTANDERS = lazy(
 def is_bystander(text: str) -> bool:
     """Whether an image is known to have no PostgreSQL client of its own."""
     return bool(_BYSTANDERS.match(image_name(text).repository))
+
+
+def runs_neither(image: str, base: str) -> bool:
+    """Whether a service runs neither Rust nor PHP of ours: it uses a bystander ``image`` as it is, or another language's ``base``."""
+    return bool(image and is_bystander(image)) or runs_other_language(base)

@@ -17,7 +17,7 @@ from .project import Service
 from .resolve import NOTHING, Environment, resolve
 from .server import Consumer
 from .stack import below, read_env, under
-from .targets import LOCAL, Target, evidence, host_of, locate, reach
+from .targets import LOCAL, Target, evidence, host_of, locate, needed, reach
 
 if TYPE_CHECKING:
     from ..formats import php
@@ -58,7 +58,7 @@ class PhpServices:
         for kind, processes in artisan:
             count = self.horizon(service, mine) if kind == "laravel-horizon" else processes
             workers.append((service.name if len(artisan) == 1 and not fpms else f"{service.name}/{kind}", kind, count, service.span))
-        for fpm in fpms if not artisan or service.runs_word("php-fpm") or "php-fpm" in words else ():
+        for fpm in fpms if not artisan or "php-fpm" in words else ():
             name = service.name if len(fpms) == 1 and not workers else f"{service.name}/{fpm.name}"
             workers.append((name, "php-fpm", fpm.max_children, fpm.span))
         more = self.starts_more(service) if fpms else ""
@@ -101,7 +101,7 @@ class PhpServices:
     def may_run_php(self, service: Service) -> bool:
         """Whether a service that sees PHP sources may run them: a bundler or a test host that mounts them does not."""
         base = service.base_image
-        if (service.image and images.is_bystander(service.image)) or (base and images.runs_other_language(base)):
+        if images.runs_neither(service.image, base):
             return False
         if base and (images.is_bare_system(base) or images.is_bystander(base)):
             return "php" in service.recipe or any("php" in text for text, _ in service.command)
@@ -168,7 +168,7 @@ class PhpServices:
         seen = [target for target in evidence(service, self.ends) if not target.elsewhere]
         if seen:
             return [Place(target, one, None) for target in seen]
-        needs = [name for name in service.entry.depends_on if name in self.ends.servers or name in self.ends.poolers]
+        needs = needed(service, self.ends)
         return [Place(self.linker.target(service, None), one, None)] if needs else []
 
     def names_connection(self, service: Service, name: str, config: str) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from .. import pgbouncer_settings as table
 from ..fact import Fact, default, derive, unknown
 from ..source import Span
 from ..units import INFINITY, Seconds
 from .server import Consumer, Server
-from .setting import Section, setting
+from .setting import Section, Setting, setting
+
+T = TypeVar("T")
 
 
 def _count(value: object) -> int:
@@ -27,13 +29,20 @@ def _seconds(value: object) -> Seconds:
     return table.read_seconds(str(value))
 
 
-def _off(value: object) -> Seconds:
-    found = table.read_seconds(str(value))
-    return found if found > 0 else Seconds(INFINITY)
-
-
 def _text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _setting(key: str, kind: type[T], read: Callable[[object], T], doc: str) -> Setting[T]:
+    """A setting whose default is the one of PgBouncer's version; unknown where versions differ and none is stated."""
+    known = table.SETTINGS[key]
+
+    def fallback(pooler: Pooler) -> Fact[T]:
+        if pooler.version is None and known.earlier:
+            return unknown(key, "its default depends on PgBouncer's version, which nothing states")
+        return default(key, read(known.default if pooler.version is None else known.default_in(pooler.version)), "PgBouncer")
+
+    return setting(key, kind, read, fallback, "PgBouncer", doc)
 
 
 class Database(NamedTuple):
@@ -63,33 +72,15 @@ class Pooler(Section):
         self.clients: list[Consumer] = []
         self.has_sqlx = False  # some client is SQLx and connects by a URL, so with its own startup packet
 
-    pool_mode = setting("pool_mode", str, _text, "session", "PgBouncer", "when a server connection goes back to its pool")
-    default_pool_size = setting("default_pool_size", int, _count, 20, "PgBouncer", "server connections per database and user")
-    reserve_pool_size = setting("reserve_pool_size", int, _count, 0, "PgBouncer", "further ones once a client has waited")
-    max_client_conn = setting("max_client_conn", int, _count, 100, "PgBouncer", "client connections it takes")
-    max_db_connections = setting("max_db_connections", float, _limit, INFINITY, "PgBouncer", "server connections per entry")
-    max_user_connections = setting("max_user_connections", float, _limit, INFINITY, "PgBouncer", "server connections per user")
-    server_lifetime = setting("server_lifetime", Seconds, _seconds, Seconds(3600), "PgBouncer", "age of a server connection")
-    query_wait_timeout = setting("query_wait_timeout", Seconds, _off, Seconds(120), "PgBouncer", "longest a client waits")
-    server_check_query = setting("server_check_query", str, _text, "select 1", "PgBouncer", "how an idle server connection is tried")
-    ignore_startup_parameters = setting("ignore_startup_parameters", str, _text, "", "PgBouncer", "startup parameters it takes and drops")
-    auth_type = setting("auth_type", str, _text, "md5", "PgBouncer", "how clients prove who they are")
-
-    max_prepared_statements = setting(
-        "max_prepared_statements",
-        int,
-        _count,
-        lambda pooler: pooler.default_prepared_statements,
-        "PgBouncer",
-        "prepared statements it keeps track of for each server connection",
-    )
-
-    @property
-    def default_prepared_statements(self) -> Fact[int]:
-        """200 from 1.24 on, 0 before (PgBouncer's NEWS: it came with 1.21); unknown when the version is."""
-        if self.version is None:
-            return unknown("max_prepared_statements", "its default depends on PgBouncer's version, which nothing states")
-        return default("max_prepared_statements", 200 if self.version >= (1, 24) else 0, f"PgBouncer {'.'.join(map(str, self.version))}")
+    pool_mode = _setting("pool_mode", str, _text, "when a server connection goes back to its pool")
+    default_pool_size = _setting("default_pool_size", int, _count, "server connections per database and user")
+    reserve_pool_size = _setting("reserve_pool_size", int, _count, "further ones once a client has waited")
+    max_client_conn = _setting("max_client_conn", int, _count, "client connections it takes")
+    max_db_connections = _setting("max_db_connections", float, _limit, "server connections per entry")
+    max_user_connections = _setting("max_user_connections", float, _limit, "server connections per user")
+    server_lifetime = _setting("server_lifetime", Seconds, _seconds, "age of a server connection")
+    ignore_startup_parameters = _setting("ignore_startup_parameters", str, _text, "startup parameters it takes and drops")
+    max_prepared_statements = _setting("max_prepared_statements", int, _count, "prepared statements tracked for a server connection")
 
     @property
     def takes_sqlx(self) -> Fact[bool]:

@@ -68,7 +68,7 @@ class _Reading:
         self.files.append(path)
         self.project.read_files.add(path)
         parsed = postgresql_conf.parse(source)
-        add_problems(self.project, parsed)
+        self.project.add_faults("postgresql.conf", parsed.faults)
         for entry in parsed.entries:
             if entry.key in ("include", "include_if_exists", "include_dir"):
                 self._include(entry, path, container, service, depth)
@@ -117,7 +117,7 @@ class _Reading:
 
     def arguments(self, parsed: Parsed) -> None:
         """Settings of a command line."""
-        add_problems(self.project, parsed)
+        self.project.add_faults("postgresql.conf", parsed.faults)
         for entry in parsed.entries:
             if "\0" in (str(entry.value.value) if isinstance(entry.value, Literal) else entry.value_span.text):
                 self.take(entry.key, unknown(entry.key, "its value comes from a variable that is not set", entry.value_span), entry.span)
@@ -127,14 +127,6 @@ class _Reading:
     def settings(self) -> dict[str, Fact[Any]]:
         """What was gathered, with what could not be seen unknown."""
         return Gap(self.raw, self.gap) if self.gap else self.raw
-
-
-def add_problems(project: Project, parsed: Parsed) -> None:
-    """Turn what a format refuses into problems, each file's once."""
-    known = [fault.span.source is parsed.source and project.has_problem(fault.span) for fault in parsed.faults]
-    for fault, is_known in zip(parsed.faults, known, strict=True):
-        if not is_known:
-            project.problems.append(Problem("postgresql.conf", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
 
 
 def server_image(service: Service) -> images.PostgresImage | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..diagnostic import Fix
 from ..fact import Fact
+from ..formats import Fault
 from ..source import Source, Span
 from .client import Connection, Fpm, Pool
 from .resolve import Environment
@@ -53,11 +54,6 @@ class Service(NamedTuple):
     runs: str = ""  # text of the Dockerfile's RUN instructions
     stated: Mapping[str, Fact[Any]] = {}  # what polint.toml says of it
 
-    @property
-    def has_command(self) -> bool:
-        """Whether what it runs is written down."""
-        return bool(self.command)
-
     def runs_word(self, word: str) -> bool:
         """Whether ``word`` stands in the command, alone or inside a shell line."""
         return any(word in text.split() or word == text for text, _ in self.command)
@@ -102,11 +98,6 @@ class Variable:
         self.overridden: Fact[str] | None = None  # the same variable in a place that loses
         self.in_code: Fact[Any] | None = None  # the value the code holds itself
         self.differs_from_code: bool = False
-
-    @property
-    def service_names(self) -> str:
-        """The services that get it, as messages list them."""
-        return ", ".join(self.services)
 
     @property
     def is_ignored(self) -> bool:
@@ -207,6 +198,12 @@ class Project:
             self._places.add((id(problem.span.source), problem.span.start))
         self._placed = len(self.problems)
         return (id(span.source), span.start) in self._places
+
+    def add_faults(self, format_name: str, faults: Iterable[Fault]) -> None:
+        """Take what a format refuses as problems, each place once: a file may be read for several services."""
+        for fault in faults:
+            if not self.has_problem(fault.span):
+                self.problems.append(Problem(format_name, fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
 
     def subjects(self) -> dict[str, Sequence[Any]]:
         """What rules look at, by the name they use in ``for:``."""

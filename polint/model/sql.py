@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import catalogue
 from ..fact import Fact
 from ..formats import sql
-from .project import Problem, Project, Tree
+from .project import Project, Tree
 from .statements import Limit, SessionCount, SessionKill, SystemChange
 
 
@@ -23,8 +23,7 @@ def build_sql(tree: Tree, project: Project) -> None:
             continue
         project.read_files.add(path)
         found = sql.parse(source)
-        for fault in found.faults:
-            project.problems.append(Problem("sql", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
+        project.add_faults("sql", found.faults)
         reloads = [call.statement.order for call in found.calls if call.name == "pg_reload_conf"]
         for change in found.settings:
             if change.scope == "system" and not change.is_reset:

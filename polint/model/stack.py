@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
-from ..formats import Fault
 from ..source import Span
 from ..value import Literal, Value
 from . import read
@@ -84,7 +83,7 @@ def find_stacks(tree: Tree, project: Project, stated: Mapping[str, Mapping[str, 
             key = (fault.span.path, fault.span.start, fault.message)
             if key not in seen:
                 seen.add(key)
-                project.problems.append(_problem("compose", fault))
+                project.problems.append(Problem("compose", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
         project.unread.extend(found.unread)
     return stacks or [Stack("", "", None)]
 
@@ -96,10 +95,6 @@ def _is_compose(path: str, data: bytes) -> bool:
     keys = (b"services:", b"include:", b"version:", b"x-", b"networks:", b"volumes:")
     plausible = any(data.startswith(key) or b"\n" + key in data for key in keys) or b"image:" in data or b"build:" in data
     return plausible or posixpath.basename(path) in _MAIN
-
-
-def _problem(format_name: str, fault: Fault) -> Problem:
-    return Problem(format_name, fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix)
 
 
 def _groups(folder: str, paths: list[str], tree: Tree) -> list[tuple[str, tuple[str, ...]]]:
@@ -174,7 +169,10 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     environment = Environment(seen, outer.gap)
     places: dict[str, Span] = {}
     fresh = all(known != path for known, _ in project.environments)  # in another dialect it repeats the same keys
-    for entry in dotenv.parse(source, dialect).entries:
+    parsed = dotenv.parse(source, dialect)
+    if dialect == "compose" and (path, dialect) not in project.environments:
+        project.add_faults("dotenv", parsed.faults)
+    for entry in parsed.entries:
         if entry.key in places and fresh:
             beaten = variables[entry.key].at(places[entry.key])
             again: Fact[str] = Fact(entry.key, "written", span=entry.value_span)

@@ -156,6 +156,11 @@ def reach(service: Service, host: str, ends: Endpoints) -> Target:
     return Target(None, reason=f"{host} is the container itself")
 
 
+def needed(service: Service, ends: Endpoints) -> list[str]:
+    """The servers and poolers that the service's depends_on names."""
+    return [name for name in service.entry.depends_on if name in ends.servers or name in ends.poolers]
+
+
 def evidence(service: Service, ends: Endpoints) -> list[Target]:
     """Every place the service's variables and command point to, each once, those of the project first."""
     found: dict[tuple[int, str, str], Target] = {}
