@@ -62,7 +62,8 @@ def summary(server: Server, name: str) -> str:
     usable = server.usable_connections
     count = _interval(scenario)
     if not usable.is_known:
-        return f"{name}: {count} connections of an unknown number: {usable.reason}"
+        demand = f"{count} connections planned, " if scenario.at_least else ""
+        return f"{name}: {demand}usable connections unknown: {usable.reason}"
     missing = ", ".join(dict.fromkeys(consumer.service for consumer in server.unknown_consumers))
     if not scenario.at_least:
         return f"{name}: {usable.value} usable connections, " + (

@@ -567,3 +567,14 @@ def test_a_server_with_a_profile_meets_only_what_runs_with_it() -> None:
     """
     (server,) = of({"compose.yaml": compose, "api/src/main.rs": MAIN}).servers
     assert ([one.service for one in server.consumers], [one.service for one in server.left_out]) == (["web"], ["job"])
+
+
+def test_the_summary_of_a_server_whose_limit_is_not_known() -> None:
+    compose = (API % "scale: 2").replace("postgres:16", "timescale/timescaledb:latest-pg16")
+    reason = "timescaledb-tune sets it by the memory of the host when the data directory is made"
+    assert summary({"compose.yaml": compose, "api/src/main.rs": MAIN}) == [
+        f"db: 20 connections planned, usable connections unknown: {reason}"
+    ]
+    assert summary({"compose.yaml": "services:\n  db: {image: timescale/timescaledb:latest-pg16}\n"}) == [
+        f"db: usable connections unknown: {reason}"
+    ]
