@@ -95,7 +95,27 @@ def parse(name: str, source: Source, data: bytes | None = None) -> Syntax:
     """The tree of ``source`` read as ``name``; ``data`` saves encoding it again.  Broken code still gives a tree."""
     if data is None:
         data = encode(source)
-    return Syntax(source, parser(name).parse(data), data)
+    return Syntax(source, tree_of(parser(name), data), data)
+
+
+_CHUNK = 1 << 16
+_STUCK = 2000  # looks at one place, besides one for every 16 bytes: sound files need 226 of them, and one for 60 bytes at their end
+
+
+def tree_of(reader: Parser, data: bytes) -> Tree:
+    """The tree of ``data``, an empty one where the grammar never gets past some broken place: ``(P=l(e(>();}`` in Rust."""
+    furthest, looks, most = 0, 0, _STUCK + len(data) // 16
+
+    def is_stuck(offset: int, _: bool) -> bool:
+        nonlocal furthest, looks
+        furthest, looks = (offset, 0) if offset > furthest else (furthest, looks + 1)
+        return looks > most
+
+    try:
+        return reader.parse(lambda offset, _: data[offset : offset + _CHUNK], progress_callback=is_stuck)
+    except ValueError:
+        reader.reset()
+        return reader.parse(b"")
 
 
 def find_all(data: bytes, needle: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:

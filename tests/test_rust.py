@@ -1056,8 +1056,8 @@ def test_each_program_of_a_crate_is_a_process() -> None:
     [
         ("fn main() { let c = deadpool_postgres::Config::new(); }", "deadpool", (1, 21)),
         ("use bb8_postgres::PostgresConnectionManager;", "bb8", (1, 5)),
-        ("fn p() { let m = diesel::r2d2::ConnectionManager::<diesel::PgConnection>::new(u); }", "r2d2 (diesel)", (1, 18)),
-        ("use sea_orm::Database;\nasync fn p() { Database::connect(url).await }", "SeaORM", (2, 16)),
+        ("fn p() { let m = diesel::r2d2::ConnectionManager::<diesel::PgConnection>::new(u); }", "r2d2", (1, 18)),
+        ("use rocket_db_pools::Database;\n#[derive(Database)] struct Db(sqlx::PgPool);", "rocket_db_pools", (1, 5)),
         ("async fn p() { tokio_postgres::connect(url, NoTls).await }", "tokio-postgres", (1, 16)),
         ("fn p() { sqlx::any::AnyPoolOptions::new().max_connections(90).connect(url) }", "SQLx's AnyPool", (1, 21)),
     ],
@@ -1065,7 +1065,7 @@ def test_each_program_of_a_crate_is_a_process() -> None:
 def test_other_libraries(text: str, name: str, at: tuple[int, int]) -> None:
     found = crate(text)
     assert [(label, span.place) for label, span in found.others] == [(name, at)]
-    assert any(needle in text.encode() for needle in NEEDLES) or "AnyPool" in text or "diesel" in text
+    assert any(needle in text.encode() for needle in NEEDLES) or "AnyPool" in text
     assert crate(f"// {text}").others == () or "\n" in text
     assert crate(f"#[cfg(test)] mod tests {{ {text} }}").others == ()
 
@@ -1145,3 +1145,166 @@ def test_envy_lost(field: str, reason: str) -> None:
 )
 def test_broken_syntax(text: str, places: list[tuple[int, int]]) -> None:
     assert [fault.span.place for fault in crate(text).faults] == places
+
+
+# --- other libraries than SQLx
+
+
+DEADPOOL = "use deadpool_postgres::{Config, Manager, Pool, PoolConfig, Runtime, Timeouts};\n"
+SEAORM = "use sea_orm::{ConnectOptions, Database};\n"
+DIESEL = "use diesel::{r2d2::{ConnectionManager, Pool}, PgConnection};\n"
+BB8 = "use bb8::Pool;\nuse bb8_postgres::PostgresConnectionManager;\n"
+MANAGER = "let manager = Manager::new(url.parse().unwrap(), NoTls);\n"
+DIESEL_MANAGER = "let manager = ConnectionManager::<PgConnection>::new(url);\n"
+
+
+def literals(call: PoolCall) -> dict[str, object]:
+    """The settings of a pool that are written out."""
+    return {name: one.value.value for name, one in call.settings.items() if isinstance(one.value, Literal)}
+
+
+@pytest.mark.parametrize(
+    ("code", "library", "driver", "settings"),
+    [
+        # deadpool: the Config, field by field, as a literal, from a function, by another name
+        ("let mut c = Config::new(); c.pool = Some(PoolConfig::new(16)); c.create_pool(Some(Runtime::Tokio1), NoTls)", "deadpool",
+         "tokio-postgres", {"max_size": 16}),
+        ("let c = Config { pool: Some(PoolConfig { max_size: 9, ..Default::default() }), ..Config::new() }; c.create_pool(None, NoTls)",
+         "deadpool", "tokio-postgres", {"max_size": 9}),
+        ("let mut c = Config::default(); c.pool = PoolConfig::new(7).into(); let b = c.builder(NoTls).unwrap(); b.max_size(8).build()",
+         "deadpool", "tokio-postgres", {"max_size": 8}),
+        ("let mut c = Config::new(); c.pool = Some(PoolConfig::new(4)); let mut c = Config::new(); c.create_pool(None, NoTls)",
+         "deadpool", "tokio-postgres", {}),
+        ("let mut p = PoolConfig::new(5); p.timeouts.wait = Some(Duration::from_secs(3));"
+         "let c = Config { pool: Some(p), ..Config::new() }; c.create_pool(Some(Runtime::Tokio1), NoTls)",
+         "deadpool", "tokio-postgres", {"max_size": 5, "wait_timeout": Seconds(3)}),
+        ("let mut c = Config::new(); c.create_pool(NoTls)", "deadpool", "tokio-postgres", {}),
+        # deadpool: the builder
+        (MANAGER + "Pool::builder(manager).max_size(16).wait_timeout(Some(Duration::from_secs(2))).build()", "deadpool", "tokio-postgres",
+         {"max_size": 16, "wait_timeout": Seconds(2)}),
+        (MANAGER + "Pool::builder(manager).max_size(3).config(PoolConfig::new(16)).build()", "deadpool", "tokio-postgres",
+         {"max_size": 16}),
+        (MANAGER + "Pool::builder(manager).timeouts(Timeouts::wait_millis(1500)).build()", "deadpool", "tokio-postgres",
+         {"wait_timeout": Seconds(1.5)}),
+        (MANAGER + "Pool::builder(manager).wait_timeout(Some(T)).timeouts(Timeouts::new()).build()", "deadpool", "tokio-postgres", {}),
+        (MANAGER + "Pool::new(manager, 12)", "deadpool", "tokio-postgres", {"max_size": 12}),
+    ],
+)  # fmt: skip
+def test_deadpool(code: str, library: str, driver: str, settings: dict[str, object]) -> None:
+    found = only(crate(main(code, DEADPOOL)))
+    assert (found.library, found.driver, literals(found)) == (library, driver, settings)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("let c: Config = load(); c.create_pool(None, NoTls)", "the pool's settings come from `load()`, decided at run time"),
+        ("settings.pg.create_pool(Some(Runtime::Tokio1), NoTls)", "the pool's settings come from `settings.pg`, decided at run time"),
+        ("let mut c = Config::new(); if x { c.pool = Some(PoolConfig::new(3)); } c.create_pool(None, NoTls)",
+         "the pool's settings are set in only one branch (`pool`)"),
+        ("let mut c = Config::new(); tune(&mut c); c.create_pool(None, NoTls)", "the pool's settings are lent to another function"),
+    ],
+)  # fmt: skip
+def test_deadpool_out_of_sight(code: str, reason: str) -> None:
+    found = only(crate(main(code, DEADPOOL)))
+    size = found.settings["max_size"]
+    assert isinstance(size.value, Opaque)
+    assert (size.value.reason, size.span) == (reason, found.span)
+
+
+@pytest.mark.parametrize(
+    ("code", "library", "driver", "settings"),
+    [
+        (DIESEL + "fn main() {" + DIESEL_MANAGER + "Pool::builder().max_size(4).min_idle(Some(2)).build(manager) }", "r2d2", "diesel",
+         {"max_size": 4, "min_idle": 2}),
+        (DIESEL + "fn main() {" + DIESEL_MANAGER + "Pool::new(manager) }", "r2d2", "diesel", {}),
+        (DIESEL + "type Db = Pool<ConnectionManager<PgConnection>>;\nfn pool() -> Db { Db::builder().build(ConnectionManager::new(url)) }",
+         "r2d2", "diesel", {}),
+        (DIESEL + "fn pool() -> Pool<ConnectionManager<PgConnection>> { let m = ConnectionManager::new(u); Pool::new(m).unwrap() }",
+         "r2d2", "diesel", {}),
+        (DIESEL + "struct S { db: Pool<ConnectionManager<PgConnection>> }\n"
+         "fn s() -> S { let db = Pool::new(ConnectionManager::new(u)).unwrap(); S { db } }", "r2d2", "diesel", {}),
+        ("use r2d2_postgres::PostgresConnectionManager;\nfn main() { let m = PostgresConnectionManager::new(url.parse().unwrap(), NoTls);"
+         "r2d2::Pool::builder().max_size(6).build(m) }", "r2d2", "tokio-postgres", {"max_size": 6}),
+        (BB8 + "fn main() { let m = PostgresConnectionManager::new_from_stringlike(u, NoTls).unwrap();"
+         "let pool = Pool::builder().max_size(15).connection_timeout(Duration::from_secs(5)).build(m).await; }", "bb8", "tokio-postgres",
+         {"max_size": 15, "connection_timeout": Seconds(5)}),
+        ("use diesel_async::{AsyncPgConnection, pooled_connection::{bb8::Pool as P, AsyncDieselConnectionManager as M}};\n"
+         "fn main() { P::builder().build(M::<AsyncPgConnection>::new(u)).await; }", "bb8", "diesel-async", {}),
+        ("use diesel_async::{AsyncPgConnection, pooled_connection::{deadpool::Pool, AsyncDieselConnectionManager}};\n"
+         "fn main() { Pool::builder(AsyncDieselConnectionManager::<AsyncPgConnection>::new(u)).max_size(5).build(); }", "deadpool",
+         "diesel-async", {"max_size": 5}),
+        ("use deadpool_diesel::postgres::{Manager, Pool};\nfn main() { Pool::builder(Manager::new(u, R)).max_size(8).build(); }",
+         "deadpool", "diesel", {"max_size": 8}),
+        ("struct Own;\nimpl bb8::ManageConnection for OwnManager { type Connection = tokio_postgres::Client; }\nstruct OwnManager;\n"
+         "fn main() { bb8::Pool::builder().max_size(2).build(OwnManager::new()).await; }", "bb8", "tokio-postgres", {"max_size": 2}),
+        (SEAORM + 'fn main() { let mut o = ConnectOptions::new("postgres://db/d"); o.max_connections(9).min_connections(1);'
+         "o.idle_timeout(Duration::from_secs(60)); Database::connect(o).await; }", "sea-orm", "sqlx",
+         {"max_connections": 9, "min_connections": 1, "idle_timeout": Seconds(60)}),
+        (SEAORM + "fn main() { Database::connect(ConnectOptions::new(u).max_connections(3).to_owned()).await; }", "sea-orm", "sqlx",
+         {"max_connections": 3}),
+        ("fn main() { sea_orm::Database::connect(&url).await; }", "sea-orm", "sqlx", {}),
+    ],
+)  # fmt: skip
+def test_managed_pool(code: str, library: str, driver: str, settings: dict[str, object]) -> None:
+    found = crate(code)
+    pool = only(found)
+    assert (pool.library, pool.driver, literals(pool), found.lost) == (library, driver, settings, ())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        DIESEL + "fn main() { Pool::builder().max_size(4).build(ConnectionManager::<diesel::SqliteConnection>::new(u)); }",
+        "use bb8_redis::RedisConnectionManager as M;\nfn main() { bb8::Pool::builder().build(M::new(u)).await; }\n// postgres",
+        "fn main() { deadpool_redis::Pool::builder(manager).max_size(3).build(); }\nuse sqlx::PgPool;",
+        "use deadpool_redis::Config;\nuse deadpool_postgres::Pool as P;\nfn main() { Config::new().create_pool(Some(Runtime::Tokio1)); }",
+        "struct Pool;\nimpl Pool { fn builder() -> B {} }\nfn main() { Pool::builder().max_size(3).build(PgConnection); }",
+        "struct ThreadManager;\nimpl bb8::ManageConnection for ThreadManager { type Connection = redis::Thing; }\n"
+        "fn main() { bb8::Pool::builder().build(ThreadManager).await; }",
+        "#[cfg(test)] mod tests { " + DIESEL + "fn p() { Pool::new(ConnectionManager::<PgConnection>::new(u)); } }",
+    ],
+)
+def test_pool_of_another_database(code: str) -> None:
+    assert crate(code).pools == ()
+
+
+def test_pool_of_an_undecided_database() -> None:
+    code = DIESEL + "fn main() { let m = ConnectionManager::<Connection>::new(u); let pool = Pool::builder().max_size(4).build(m); }"
+    found = crate(code)
+    assert (found.pools, [(name, span.text) for name, span in found.lost]) == ((), [("r2d2", "Pool::builder()")])
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (DEADPOOL + 'fn main() { let mut c = Config::new(); c.url = Some("postgres://db/d".into()); c.create_pool(None, NoTls); }', "postgres://db/d"),
+        (DEADPOOL + 'fn main() { Pool::builder(Manager::new("host=db".parse().unwrap(), NoTls)).build(); }', "host=db"),
+        (DIESEL + 'fn main() { Pool::new(ConnectionManager::<PgConnection>::new("postgres://db/d")); }', "postgres://db/d"),
+        (SEAORM + 'fn main() { let o = ConnectOptions::new("postgres://db/d"); Database::connect(o).await; }', "postgres://db/d"),
+        (BB8 + "fn main() { let mut c = tokio_postgres::Config::new(); c.host(H);"
+         "Pool::builder().build(PostgresConnectionManager::new(c, T)); }", None),
+    ],
+)  # fmt: skip
+def test_managed_target(code: str, expected: str | None) -> None:
+    target = only(crate(code)).target
+    assert (target.value if isinstance(target, Literal) else target) == expected
+
+
+def test_options_lent_away_are_unfinished() -> None:
+    code = SEAORM + "fn main() { let mut o = ConnectOptions::new(u); o.max_connections(5); tune(&mut o); Database::connect(o).await; }"
+    found = only(crate(code))
+    assert (found.unfinished, literals(found)) == ("goes through another function", {"max_connections": 5})
+    assert isinstance(found.settings["acquire_timeout"].value, Opaque)
+
+
+def test_statements_that_are_typed_are_not_prepared() -> None:
+    pool = DEADPOOL + "fn main() {" + MANAGER + "Pool::builder(manager).build(); }"
+    assert only(crate(pool)).prepares
+    assert not only(crate(pool + "fn q() { client.query_typed(sql, &[]).await; }")).prepares
+
+
+def test_broken_code_that_the_grammar_never_gets_past() -> None:
+    started = time.perf_counter()
+    assert crate("use sqlx::PgPool;\n(P=l(e(>();}", main("PgPool::connect(url)")).pools[0].library == "sqlx"
+    assert time.perf_counter() - started < 5

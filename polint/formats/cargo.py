@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
 from ..source import Source, Span
+from ..tuples import NamedTuple
 
 
 class Requirement(NamedTuple):
@@ -42,6 +44,27 @@ def requirement(source: Source, name: str) -> Requirement | None:
                 start = source.text.find(found, at)
                 return Requirement(found, source.span(start, start + len(found)) if start >= 0 else source.span(0, 0))
     return None
+
+
+def features(source: Source, names: Collection[str]) -> frozenset[str]:
+    """The features that a Cargo.toml (also its ``[workspace.dependencies]``) asks of dependencies ``names``."""
+    import tomllib
+
+    try:
+        tables = tomllib.loads(source.text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return frozenset()
+    found: set[str] = set()
+    for table in (tables, tables.get("workspace", {})):
+        wanted = table.get("dependencies") if isinstance(table, dict) else None
+        if not isinstance(wanted, dict):
+            continue
+        for name in names:
+            entry = wanted.get(name)
+            asked = entry.get("features") if isinstance(entry, dict) else None
+            if isinstance(asked, list):
+                found.update(one for one in asked if isinstance(one, str))
+    return frozenset(found)
 
 
 def _version(dependencies: Any, name: str) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import EnvRead, Value
 from . import Fault, needles
+from .rust_usage import NO_USAGE, Usage
 
 # A file without any of these byte strings holds no pool and is not parsed for its own sake.
 NEEDLES: tuple[bytes, ...] = needles("rust")
@@ -34,13 +35,15 @@ class PoolCall(NamedTuple):
     overwritten later in the same chain.  ``target`` is the URL given to
     ``connect``; None when options are passed instead.  ``choice`` is the ``if`` or
     ``match`` of which only one branch builds its pool, shared by the pools of its
-    branches.  ``connects`` are the calls that make pools of the builder: more than one
-    where it is shared.  ``unfinished`` says why there may be other settings than these, or "".
+    branches.  ``driver`` is what speaks to the server: ``sqlx``, ``tokio-postgres``, ``diesel`` or ``diesel-async``;
+    ``prepares`` says that it prepares statements by name; ``is_postgres`` is False where only the URL decides on the
+    database.  ``connects`` are the calls that make pools of the builder:
+    more than one where it is shared.  ``unfinished`` says why there may be other settings than these, or "".
     One process has ``at_least_built`` to ``at_most_built`` of this pool, None with the reason as
     a clause in ``repeated`` where nothing bounds it.
     """
 
-    library: str  # "sqlx"
+    library: str  # "sqlx", "sea-orm", "bb8", "r2d2", "deadpool"
     constructor: str  # "PgPoolOptions::new", "PoolOptions::<Postgres>::new", "PgPool::connect"
     span: Span  # of the constructor expression
     settings: Mapping[str, SettingCall]
@@ -54,6 +57,9 @@ class PoolCall(NamedTuple):
     at_least_built: int = 1
     at_most_built: int | None = 1
     repeated: str = ""  # "is built in a loop"
+    driver: str = "sqlx"
+    prepares: bool = True
+    is_postgres: bool = True
 
     @property
     def in_loop(self) -> bool:
@@ -81,8 +87,10 @@ class Crate(NamedTuple):
     ``env_names`` are all variables read by a literal name (also through helper
     functions and clap's ``env = "…"``); ``reads_environment_wholesale`` says why when
     any variable may be read (envy, config, figment, ``env::vars``), else "".
-    ``others`` are the libraries, by name, that open connections too and are not read.
+    ``others`` are the libraries, by name, that open connections too and are not read; ``lost`` those that are, but
+    of which some pool could not be followed.
     ``faults`` are the places where broken syntax may hide settings or pools.
+    ``usage`` is what the code does with its pools and connections.
     """
 
     pools: tuple[PoolCall, ...]
@@ -93,6 +101,8 @@ class Crate(NamedTuple):
     others: tuple[tuple[str, Span], ...] = ()
     singles: tuple[Single, ...] = ()
     faults: tuple[Fault, ...] = ()
+    lost: tuple[tuple[str, Span], ...] = ()
+    usage: Usage = NO_USAGE
 
     @property
     def env_names(self) -> frozenset[str]:

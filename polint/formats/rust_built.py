@@ -7,8 +7,9 @@ outwards from the call that connects, over the callers of each function, to ``ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from ..tuples import NamedTuple
 from .rust_code import Definition, File, owner_of, takes_part
 from .rust_names import Ref, Scope, takes_self
 from .rust_structs import attributes_of
@@ -131,7 +132,7 @@ def _runs(reader: Reader, file: File, node: Node, inner: tuple[_Choice, ...], ac
     for parent in file.ups(node):
         kind = parent.type
         if kind in _LOOPS:
-            if child == parent.child_by_field_name("body") and not _leaves(file, parent, child, node):
+            if child == parent.child_by_field_name("body") and not leaves(file, parent, child, node):
                 raise _Unbounded(IN_LOOP)
         elif kind == "if_expression":
             if child.type in ("block", "else_clause"):
@@ -276,7 +277,7 @@ def _closure(reader: Reader, file: File, closure: Node, inner: tuple[_Choice, ..
     return out or None
 
 
-def _leaves(file: File, loop: Node, body: Node, place: Node) -> bool:
+def leaves(file: File, loop: Node, body: Node, place: Node) -> bool:
     """Whether a loop ends once the call at ``place`` succeeded: it only tries again."""
     statement = place
     for parent in file.ups(place):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..source import Source, Span
-from ..treesitter import Syntax, ancestors, encode, find_all, language, parse
+from ..treesitter import Syntax, ancestors, encode, find_all, language, parse, tree_of
+from ..tuples import NamedTuple
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -84,7 +85,7 @@ class File:
             from tree_sitter import Parser, Range
 
             area = Range(tokens.start_point, tokens.end_point, tokens.start_byte, tokens.end_byte)
-            tree = Parser(language("rust"), included_ranges=[area]).parse(self.data)
+            tree = tree_of(Parser(language("rust"), included_ranges=[area]), self.data)
             known = self._inner[tokens.start_byte] = Syntax(self.source, tree, self.data)
             if tokens.parent is not None:
                 self._outer[known.root.id] = tokens.parent

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..treesitter import find_all
+from ..tuples import NamedTuple
 from .rust_code import Code, File, arguments
 from .rust_forms import segments
-from .rust_pools import End, Library
+from .rust_libraries import Library
+from .rust_pools import End
 
 if TYPE_CHECKING:
     from tree_sitter import Node

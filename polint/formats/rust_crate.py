@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..source import Source, Span
 from ..treesitter import find_all, first_error
+from ..tuples import NamedTuple
 from ..value import Opaque, Value
 from . import Fault
 from .rust import Crate, PoolCall, SettingCall
 from .rust_built import built
 from .rust_code import COMMENTS, Code, File, arguments
 from .rust_constructors import Constructor, constructors, says_postgres
+from .rust_deadpool import SETS, expanded
 from .rust_env import environment
+from .rust_libraries import DEADPOOL, SQLX, Library
+from .rust_managed import Found, Managed, Undecided
 from .rust_names import Scope
 from .rust_others import others, singles
-from .rust_pools import LIBRARIES, End, Library, Link, Tracer
+from .rust_pools import End, Link, Tracer
+from .rust_records import Records
 from .rust_structs import same
+from .rust_usage import usage
 from .rust_values import Reader
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 
 SYNTAX = "the syntax is broken here, so pools and settings in this file may be missed"
 _BUILDERS = (b"PoolOptions", b"PgPool::connect", b"Pool::<", b"Pool::connect")
+_UNPREPARED = {"tokio-postgres": (b"query_typed",), "diesel": (b"CacheSize::Disabled",), "diesel-async": (b"CacheSize::Disabled",)}
 _POOL_WORDS = ("pool", "db", "conn", "database", "pg")
 
 
@@ -34,8 +41,13 @@ def crate(sources: Sequence[Source]) -> Crate:
     code = Code(sources)
     reader = Reader(code)
     found: list[_Found] = []
-    for library in LIBRARIES:
-        found += _pools(code, reader, library)
+    managed = Managed(code, reader)
+    lost: list[Undecided] = []
+    for one in (*_pools(code, reader, SQLX), *managed.find()):
+        if isinstance(one, Undecided):
+            lost.append(one)
+        elif one.ends:  # a builder that is dropped makes no pool
+            found.append(_found(one, reader, managed.records))
     names = {name for one in found for name in one.names}
     reads, loads, wholesale = environment(reader)
     return Crate(
@@ -44,9 +56,11 @@ def crate(sources: Sequence[Source]) -> Crate:
         tuple(_closes(code, names)),
         loads,
         wholesale,
-        others(code),
+        others(code, frozenset(managed.elsewhere) | {one.pool.library for one in found} | {one.library for one in lost}),
         tuple(singles(reader)),
         tuple(_faults(code)),
+        lost=tuple((one.library, one.span) for one in lost),
+        usage=usage(reader, [(one.file, one.node) for one in found]),
     )
 
 
@@ -86,22 +100,22 @@ class _Found(NamedTuple):
     names: frozenset[str]
 
 
-def _pools(code: Code, reader: Reader, library: Library) -> Iterator[_Found]:
+def _pools(code: Code, reader: Reader, library: Library) -> Iterator[Found]:
     tracer = Tracer(reader, library)
     for constructor in constructors(code, library):
         follow = tracer.direct if constructor.direct else tracer.ends
         ends = follow(constructor.file, constructor.call)
         if constructor.generic:
             ends = [end for end in ends if says_postgres(end, library)]
-        if ends:
-            yield _found(constructor, ends, reader, library)
+        yield Found(library, constructor, ends, {}, None, "sqlx")
 
 
-def _found(constructor: Constructor, ends: list[End], reader: Reader, library: Library) -> _Found:
+def _found(one: Found, reader: Reader, records: Records) -> _Found:
     """The pool of one constructor; where its builder reaches several connects, what they do not share is unknown."""
+    library, constructor, ends = one.library, one.constructor, one.ends
     file, call = constructor.file, constructor.call
     span = file.span(call)
-    made = [_settings(end, reader, library) for end in ends]
+    made = [_settings(end, reader, library, one.settings, records) for end in ends]
     settings, shadowed = made[0]
     for more, _ in made[1:]:
         for name in {**settings, **more}:
@@ -119,9 +133,10 @@ def _found(constructor: Constructor, ends: list[End], reader: Reader, library: L
         if end.connect is not None and end.scope is not None:
             method = constructor.direct or _method_name(end.file, end.connect)
             lazy.append(library.connects.get(method, False))
-            targets.append(_target(end, end.connect, end.scope, method, reader, library))
+            if library is SQLX:
+                targets.append(_target(end, end.connect, end.scope, method, reader, library))
             names |= _bound_names(end.file, end.connect)
-    target = targets[0] if targets else None
+    target = targets[0] if targets else one.target
     if target is not None and not all(other is not None and same(target, other) for other in targets):
         target = Opaque("differs between the pools made from one builder", target.span)
     count = built(reader, _places(constructor, ends))
@@ -141,6 +156,9 @@ def _found(constructor: Constructor, ends: list[End], reader: Reader, library: L
         at_least_built=count.least,
         at_most_built=count.most,
         repeated=count.why,
+        driver=one.driver,
+        is_postgres=one.is_postgres,
+        prepares=not any(mark in other.data for other in reader.code.files for mark in _UNPREPARED.get(one.driver, ())),
     )
     at = next((end.connect for end in ends if end.connect is not None and end.file is file), None)
     return _Found(pool, file, at if at is not None and len(ends) == 1 else call, frozenset(names))
@@ -160,11 +178,19 @@ def _places(constructor: Constructor, ends: list[End]) -> list[tuple[File, Node]
     return places
 
 
-def _settings(end: End, reader: Reader, library: Library) -> tuple[dict[str, SettingCall], list[SettingCall]]:
-    """The settings on the way to one end, and those that later ones of the same name replace."""
-    settings: dict[str, SettingCall] = {}
+def _settings(
+    end: End, reader: Reader, library: Library, start: Mapping[str, SettingCall], records: Records
+) -> tuple[dict[str, SettingCall], list[SettingCall]]:
+    """The settings on the way to one end, from ``start`` on, and those that later ones of the same name replace."""
+    settings = dict(start)
     shadowed: list[SettingCall] = []
     for link in end.links:
+        several = expanded(link, reader, records) if library is DEADPOOL else None
+        if several is not None:
+            for name in SETS[link.name]:
+                settings.pop(name, None)  # what it does not say goes back to the default
+            settings |= several
+            continue
         made = _setting(link, reader, library)
         before = settings.get(link.name)
         if before is not None:
@@ -285,7 +311,7 @@ def _is_own_pool(code: Code, file: File, receiver: Node) -> bool:
             kinds = [one.child_by_field_name("type") for one in fields if _field_name(struct.file, one) == name]
         for kind in kinds:
             text = "".join(struct.file.text(kind).split()) if kind is not None else ""
-            if any(mark in text for library in LIBRARIES for mark in library.pools) or ("Pool<" in text and "Postgres" in text):
+            if any(mark in text for mark in SQLX.pools) or ("Pool<" in text and "Postgres" in text):
                 return True
     return False
 

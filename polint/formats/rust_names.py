@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..patterns import lazy
+from ..tuples import NamedTuple
 from ..value import Opaque, Value
 from .rust_code import COMMENTS, File
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..source import Span
 from ..treesitter import find_all
+from ..tuples import NamedTuple
 from .rust import Single
 from .rust_built import built
 from .rust_code import Code, File, arguments, takes_part
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
 
 
 class _Mark(NamedTuple):
-    """What shows another library at work: a text, and one that the crate must hold as well."""
+    """What shows another library at work: a text, and those that the crate must hold as well."""
 
     text: bytes
     name: str
     beside: tuple[bytes, ...] = ()
+    within: tuple[str, ...] = ()  # libraries that it is a part of: where they are at work it shows nothing more
 
 
+_CONNECT = b"tokio_postgres::connect"
+_INTO_DIESEL = (b"AsyncPgConnection::try_from", b"AsyncPgConnection::try_from_client_and_connection")
 _MARKS: tuple[_Mark, ...] = (
-    _Mark(b"deadpool_postgres", "deadpool"),
+    _Mark(b"rocket_db_pools", "rocket_db_pools", (b"PgPool",)),
+    _Mark(b"rocket_db_pools", "rocket_db_pools", (b"deadpool_postgres",)),
+    _Mark(b"rocket_sync_db_pools", "rocket_sync_db_pools", (b"PgConnection",)),
+    _Mark(b"deadpool_postgres", "deadpool", (), ("rocket_db_pools",)),
     _Mark(b"deadpool_diesel", "deadpool", (b"postgres",)),
     _Mark(b"pooled_connection::deadpool", "deadpool", (b"AsyncPgConnection",)),
     _Mark(b"bb8_postgres", "bb8"),
@@ -34,11 +41,11 @@ _MARKS: tuple[_Mark, ...] = (
     _Mark(b"pooled_connection::bb8", "bb8", (b"AsyncPgConnection",)),
     _Mark(b"pooled_connection::mobc", "mobc", (b"AsyncPgConnection",)),
     _Mark(b"r2d2_postgres", "r2d2"),
-    _Mark(b"diesel::r2d2", "r2d2 (diesel)", (b"PgConnection",)),
+    _Mark(b"diesel::r2d2", "r2d2", (b"PgConnection",)),
     _Mark(b"PgConnection::establish", "diesel"),
-    _Mark(b"Database::connect", "SeaORM", (b"sea_orm",)),
-    _Mark(b"tokio_postgres::connect", "tokio-postgres"),
-    _Mark(b"tokio_postgres::Config", "tokio-postgres"),
+    _Mark(b"Database::connect", "sea-orm", (b"sea_orm",)),
+    _Mark(_CONNECT, "tokio-postgres"),
+    _Mark(b"tokio_postgres::Config", "tokio-postgres", (), ("deadpool", "bb8", "rocket_db_pools")),
     _Mark(b"postgres::Client::connect", "postgres"),
     _Mark(b"Client::connect", "postgres", (b"use postgres::",)),
     _Mark(b"AnyPoolOptions::", "SQLx's AnyPool"),
@@ -46,24 +53,27 @@ _MARKS: tuple[_Mark, ...] = (
     _Mark(b"Pool::<Any>::connect", "SQLx's AnyPool"),
     _Mark(b"Pool::<sqlx::Any>::connect", "SQLx's AnyPool"),
 )
-_WRAPPING = {"tokio-postgres": ("deadpool", "bb8")}  # their pools are made over its Config
 _SINGLES = (b"PgListener::connect", b"PgConnection::connect")
 
 
-def others(code: Code) -> tuple[tuple[str, Span], ...]:
-    """The other libraries that the crate opens connections with, each at its first place."""
+def others(code: Code, known: frozenset[str]) -> tuple[tuple[str, Span], ...]:
+    """The other libraries that the crate opens connections with, each at its first place; ``known`` are those whose pools were found."""
     found: dict[str, Span] = {}
     for mark in _MARKS:
-        if mark.name in found or not all(any(text in file.data for file in code.files) for text in mark.beside):
+        seen = {*found, *known}
+        if mark.name in seen or not seen.isdisjoint(mark.within) or not _stand(code, mark.beside):
             continue
         place = next(_places(code, mark.text), None)
+        if mark.text == _CONNECT and len(list(_places(code, _CONNECT))) <= sum(len(list(_places(code, one))) for one in _INTO_DIESEL):
+            place = None  # it makes the connections of a pool of diesel-async
         if place is not None:
             file, at, _ = place
             found[mark.name] = file.bytes_span(at, at + len(mark.text))
-    for inner, outer in _WRAPPING.items():
-        if any(name in found for name in outer):
-            found.pop(inner, None)
     return tuple(found.items())
+
+
+def _stand(code: Code, texts: tuple[bytes, ...]) -> bool:
+    return all(any(text in file.data for file in code.files) for text in texts)
 
 
 def singles(reader: Reader) -> Iterator[Single]:

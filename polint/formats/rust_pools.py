@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from ..tuples import NamedTuple
 from .rust_code import COMMENTS, File, arguments, owner_of, tail
+from .rust_forms import segments
+from .rust_libraries import Library
 from .rust_names import Names, Ref, Scope, conditional, parameters, takes_self
 from .rust_values import Reader
 
@@ -13,55 +16,9 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-class Library(NamedTuple):
-    """One pool library: how its builders are called.
-
-    ``setters`` maps each setter to the type of its argument; ``connects`` each
-    call that ends a chain to whether it opens connections only when first used.
-    """
-
-    name: str
-    builders: frozenset[str]  # types whose `new` and `default` start a chain
-    generic_builders: frozenset[str]  # the same, for databases named by a type argument
-    pools: frozenset[str]  # types whose `connect*` builds a pool with all defaults
-    generic_pools: frozenset[str]
-    database: frozenset[str]  # the type argument that means PostgreSQL
-    setters: Mapping[str, str]
-    connects: Mapping[str, bool]
-    with_options: frozenset[str]  # the connects that take options instead of a URL
-
-
-SQLX = Library(
-    name="sqlx",
-    builders=frozenset({"PgPoolOptions"}),
-    generic_builders=frozenset({"PoolOptions"}),
-    pools=frozenset({"PgPool"}),
-    generic_pools=frozenset({"Pool"}),
-    database=frozenset({"Postgres"}),
-    # sqlx-core/src/pool/options.rs; connect_timeout until 0.5
-    setters={
-        "max_connections": "u32",
-        "min_connections": "u32",
-        "acquire_timeout": "duration",
-        "connect_timeout": "duration",
-        "idle_timeout": "duration",
-        "max_lifetime": "duration",
-        "test_before_acquire": "bool",
-        "acquire_slow_threshold": "duration",
-        "acquire_slow_level": "",
-        "acquire_time_level": "",
-        "after_connect": "",
-        "before_acquire": "",
-        "after_release": "",
-        "parent": "",
-    },
-    connects={"connect": False, "connect_with": False, "connect_lazy": True, "connect_lazy_with": True},
-    with_options=frozenset({"connect_with", "connect_lazy_with"}),
+_PASSING = frozenset(
+    {"clone", "into", "to_owned", "unwrap", "expect", "by_ref", "as_ref", "map_err", "context", "with_context", "wrap_err"}
 )
-
-LIBRARIES: tuple[Library, ...] = (SQLX,)
-
-_PASSING = frozenset({"clone", "into", "to_owned", "unwrap", "expect", "by_ref", "as_ref"})
 _WRAPPING = frozenset({"Ok", "Some", "Box::new", "Arc::new", "Rc::new"})
 _MOVING = frozenset(
     {"await_expression", "try_expression", "parenthesized_expression", "reference_expression", "async_block", "unsafe_block"}
@@ -147,12 +104,12 @@ class Tracer:
                     yield End(links, file, why="is kept in a field", types=types)
                     return
                 target = file.text(left)
-                if block is not None and _in_branch(file, parent, block):
+                if block is not None and in_branch(file, parent, block):
                     links = _optional(links, inherited)
                 if target == name and block is not None:
                     yield End(links, file, assigned=target, types=types)
                     return
-                binder = _binder(self.reader.names, file, target, left)
+                binder = binder_of(self.reader.names, file, target, left)
                 if binder is None or binder.parent is None:
                     yield End(links, file, why="is kept in a variable that is not followed", types=types)
                     return
@@ -165,6 +122,12 @@ class Tracer:
                 if call is not None and (path in _WRAPPING or path.rpartition("::")[2] in ("Ok", "Some")):
                     node = call
                     continue
+                if call is not None and self.library.takes and "::".join(segments(path)[-2:]) in self.library.takes:
+                    yield End(links, file, call, scope, types=types)
+                    return
+                if self.library.is_lent and node.type == "reference_expression":
+                    yield End(links, file, why="goes through another function", types=types)
+                    return
                 yield from self._passed(node, call, function, scope, links, types, depth)
                 return
             elif kind == "return_expression":
@@ -173,6 +136,9 @@ class Tracer:
             elif kind in ("expression_statement", "block"):
                 if kind == "expression_statement":
                     if parent.children and parent.children[-1].type == ";":
+                        if self.library.is_lent and block is not None:
+                            changed = _optional(links, inherited) if in_branch(file, parent, block) else links
+                            yield End(changed, file, assigned=name, types=types)
                         return
                     node = parent
                     continue
@@ -250,7 +216,7 @@ class Tracer:
                 continue
             if holder.type == "let_declaration" and holder.child_by_field_name("pattern") == node:
                 continue
-            if _binder(self.reader.names, file, name, node) != binder:
+            if binder_of(self.reader.names, file, name, node) != binder:
                 continue
             seen = True
             for end in self._trace(node, scope, links, block, types, depth + 1, name):
@@ -375,7 +341,7 @@ def _strictly_inside(node: Node, block: Node) -> bool:
     return node != block and block.start_byte <= node.start_byte and node.end_byte <= block.end_byte
 
 
-def _in_branch(file: File, node: Node, block: Node) -> bool:
+def in_branch(file: File, node: Node, block: Node) -> bool:
     """Whether only some runs through ``block`` reach ``node``."""
     for parent in file.ups(node):
         if parent == block:
@@ -390,7 +356,7 @@ def _is_tail(block: Node, node: Node) -> bool:
     return bool(last) and last[0] == node
 
 
-def _binder(names: Names, file: File, name: str, use: Node) -> Node | None:
+def binder_of(names: Names, file: File, name: str, use: Node) -> Node | None:
     """The statement, function, closure or arm that binds ``name`` where it is used."""
     child = use
     for parent in file.ups(use):

@@ -7,11 +7,12 @@ attributes, or not at all: what serde fills is a configuration file's business.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import proxy
 
 from ..patterns import lazy
 from ..source import Span
+from ..tuples import NamedTuple
 from ..value import EnvRead, Fallback, Literal, Opaque, Value
 from . import rust_scalars as scalars
 from .rust_code import COMMENTS, Definition, File, arguments, bare_type, returns, tail
