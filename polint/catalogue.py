@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import NamedTuple
 
 from .pgunits import read_boolean, read_integer, read_memory, read_real, read_time
+from .tuples import NamedTuple
 
 OLDEST, NEWEST = 12, 18
 _MAJORS = range(OLDEST, NEWEST + 1)
@@ -151,6 +151,17 @@ def judge_name(name: str, major: int | None) -> str | None:
         return f"{clause}, new in {since}"
     near = _nearest(low, major)
     return f'{clause}; did you mean "{near}"?' if near else clause
+
+
+def resembles(name: str, major: int | None) -> bool:
+    """Whether a name that the major does not know is a removed, a later or a misspelt one of PostgreSQL's."""
+    low = name.lower()
+    return low in _catalogue().removed or _since(low) is not None or _nearest(low, major) is not None
+
+
+def majors() -> range:
+    """The majors whose settings are known."""
+    return _MAJORS
 
 
 def judge_value(name: str, text: str, major: int | None) -> str | None:

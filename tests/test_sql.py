@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from polint.formats.sql import SqlFile, interesting, parse
+from polint.formats.sql import interesting, parse
+from polint.formats.sql_records import SqlFile
 from polint.source import Source, Span
 from polint.value import Literal, Opaque, Value
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from .. import templating
 from ..diagnostic import Edit, Fix
 from ..patterns import lazy
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import Literal, Opaque, Value
 from . import Entry, Fault, Parsed
 

@@ -7,17 +7,12 @@ psql's commands and variables, templates, COPY data and other dialects are passe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..source import Source
-from .sql_records import (
-    ActivityCount,
-    ConnectionLimit,
-    FunctionCall,
-    RoleAttributes,
-    SettingChange,
-    SqlFile,
-    Statement,
-    Terminate,
-)
+
+if TYPE_CHECKING:
+    from .sql_records import SqlFile
 
 _DUMP = b"-- postgresql database dump"
 _THINGS = (b"system", b"role", b"user", b"group", b"database")
@@ -43,7 +38,7 @@ NEEDLES: tuple[bytes, ...] = (
 def interesting(data: bytes) -> bool:
     """Whether a file can hold anything ``parse`` reports; the timeouts a dump sets for its own session do not count."""
     lower = data.lower()
-    dump = _DUMP in lower[:2000]
+    dump = is_dump(data)
     if any(needle in lower for needle in NEEDLES if not (dump and needle in (b"_timeout", b"set_config"))):
         return True
     for verb in (b"alter", b"create", b"connection"):  # the same words with more than one blank between them
@@ -56,6 +51,11 @@ def interesting(data: bytes) -> bool:
     return False
 
 
+def is_dump(data: bytes) -> bool:
+    """Whether pg_dump made a file."""
+    return _DUMP in data[:2000].lower()
+
+
 def parse(source: Source) -> SqlFile:
     """Records in file order, and what PostgreSQL refuses.  Session settings of a pg_dump file are left out (they are
     its own), and those of a file in another dialect.
@@ -63,18 +63,3 @@ def parse(source: Source) -> SqlFile:
     from .sql_read import Reader
 
     return Reader(source).file()
-
-
-__all__ = [
-    "NEEDLES",
-    "ActivityCount",
-    "ConnectionLimit",
-    "FunctionCall",
-    "RoleAttributes",
-    "SettingChange",
-    "SqlFile",
-    "Statement",
-    "Terminate",
-    "interesting",
-    "parse",
-]

@@ -13,6 +13,7 @@ from .sql_tree import (
     conditions,
     constant,
     function,
+    has_open_condition,
     is_made,
     is_stand_in,
     names,
@@ -97,6 +98,7 @@ class Calls:
                 literal,
                 reads_activity(self._tree),
                 frozenset(column for column in columns if not column.endswith("()")),
+                has_open_condition(self._tree),
             )
         )
 
@@ -126,7 +128,8 @@ class Calls:
         if not any(relation.get("relname") == "pg_stat_activity" for relation in tables):
             return
         statement = self.statement
-        columns = conditions([select, {"agg_filter": node.get("agg_filter", {})}, with_queries(self._tree)])
+        filters = [select, {"agg_filter": node.get("agg_filter", {})}, with_queries(self._tree)]
+        columns = conditions(filters)
         mentioned = "backend_type" in columns or "backend_type" in names(
             [select.get("groupClause", []), select.get("targetList", []), node.get("args", [])]
         )
@@ -137,6 +140,7 @@ class Calls:
                 mentioned,
                 frozenset(column for column in columns if not column.endswith("()")),
                 None if mentioned else self._cure(select, tables),
+                has_open_condition(filters),
             )
         )
 

@@ -52,16 +52,19 @@ class Reader:
 
     __slots__ = (
         "_dump",
+        "_end",
         "_foreign",
         "_lower",
         "_marks",
+        "_start",
         "_transaction",
         "out",
         "source",
     )
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, start: int = 0, end: int | None = None) -> None:
         self.source = source
+        self._start, self._end = start, len(source.text) if end is None else end
         self._lower = source.text.replace("\u0130", "i").lower()  # the one character whose lower case is longer
         self._dump = "-- postgresql database dump" in self._lower[:2000]
         self._foreign: bool | None = None
@@ -76,9 +79,9 @@ class Reader:
         self.out = Records()
 
     def file(self) -> SqlFile:
-        """What the file holds."""
+        """What the file holds, or the part of it that is to be read."""
         text = self.source.text
-        for index, piece in enumerate(pieces(text, 0, len(text))):
+        for index, piece in enumerate(pieces(text, self._start, self._end)):
             verb = _first(self._lower, piece.start)
             if piece.bodies and verb in ("do", "create"):
                 for start, end in piece.bodies:
@@ -90,7 +93,7 @@ class Reader:
                 self._transaction = " to " in self._lower[piece.start : piece.end] and self._transaction
             elif self._matters(piece, verb):
                 self._statement(piece, index, self.source.span(piece.start, piece.end))
-        return self.out.file(self.source)
+        return self.out.file(self.source)._replace(foreign=bool(self.out.settings) and self._is_foreign())
 
     def _marked(self, start: int, end: int) -> bool:
         at = bisect_left(self._marks, start)
@@ -163,7 +166,8 @@ class Reader:
     def _is_foreign(self) -> bool:
         """Whether the file speaks, at least in part, another dialect."""
         if self._foreign is None:
-            self._foreign = "`" in self._lower or _FOREIGN.search(self._lower) is not None
+            within = self._start, self._end
+            self._foreign = self._lower.find("`", *within) >= 0 or _FOREIGN.search(self._lower, *within) is not None
         return self._foreign
 
     def _refused(self, statement: Tree, error: Any) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..diagnostic import Fix
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import Value
 from . import Fault
 
@@ -89,6 +88,7 @@ class ActivityCount(NamedTuple):
 
     ``filtered``: backend_type is tested, grouped by or put out.  ``columns`` are the columns any condition names:
     ``datname`` or ``usename`` leave out most background processes too.  ``fix`` adds the condition where that is sure to be right.
+    ``is_open``: a variable stands for a condition, or for the column that one is about, so that there may be more columns.
     """
 
     statement: Statement
@@ -96,12 +96,14 @@ class ActivityCount(NamedTuple):
     filtered: bool
     columns: frozenset[str] = frozenset()
     fix: Fix | None = None
+    is_open: bool = False
 
 
 class Terminate(NamedTuple):
     """A call of pg_terminate_backend and what its statement's conditions name (``columns``).
 
     ``from_activity`` is False when the sessions come from elsewhere, e.g. a loop variable: what picks them is then not known.
+    ``is_open`` as for counts.
     """
 
     statement: Statement
@@ -112,10 +114,14 @@ class Terminate(NamedTuple):
     by_pid_literal: bool
     from_activity: bool = True
     columns: frozenset[str] = frozenset()
+    is_open: bool = False
 
 
 class SqlFile(NamedTuple):
-    """What a SQL file does to connections."""
+    """What a SQL file does to connections.
+
+    ``foreign`` says that it changes settings and shows signs of another dialect.
+    """
 
     source: Source
     settings: tuple[SettingChange, ...] = ()
@@ -125,6 +131,7 @@ class SqlFile(NamedTuple):
     counts: tuple[ActivityCount, ...] = ()
     terminates: tuple[Terminate, ...] = ()
     faults: tuple[Fault, ...] = ()
+    foreign: bool = False
 
 
 class Records:

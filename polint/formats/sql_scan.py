@@ -7,10 +7,10 @@ data), read in one pass, and so much of PL/pgSQL that the SQL inside a body is f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from .. import templating
 from ..patterns import lazy
+from ..tuples import NamedTuple
 
 _UNDECODED = lazy("[\udc80-\udcff]")
 _MARK = lazy(r"""['"\\;$]|--|/\*|:(?=['"A-Za-z_])|\{[{%]""")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import templating
 from ..patterns import lazy
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import Literal, Opaque, Value
 from .sql_records import Statement
 from .sql_scan import STAND_IN, Piece
@@ -149,6 +150,18 @@ def conditions(tree: Any) -> frozenset[str]:
                 else:
                     stack.append(child)
     return frozenset(found)
+
+
+def has_open_condition(tree: Any) -> bool:
+    """Whether a variable stands for a whole condition, or for the column that one compares with a constant."""
+    stack = [clause for kind in ("whereClause", "havingClause", "quals", "agg_filter") for clause in nodes(tree, kind)]
+    while stack:
+        node = stack.pop()
+        expression = node.get("A_Expr", {})
+        if is_stand_in(node) or (is_stand_in(expression.get("lexpr", {})) and "ColumnRef" not in expression.get("rexpr", {})):
+            return True
+        stack.extend(node.get("BoolExpr", {}).get("args", []))
+    return False
 
 
 def with_queries(tree: Any) -> list[dict[str, Any]]:

@@ -11,15 +11,17 @@ from ..fact import Fact, unknown
 from ..formats import Entry, Parsed, postgresql_conf
 from ..source import Span
 from ..value import Literal, Value
-from . import images
+from . import images, sqlfiles
 from .project import Duplicate, Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 from .server import Server
-from .stack import file_at, files_in, join, under
+from .setting import Setting
+from .sqlfiles import InitScripts
+from .stack import file_at, files_in, join
 
 _DATA = "/var/lib/postgresql/data"
-_BITNAMI_CONF = "/opt/bitnami/postgresql/conf"
-_MENTIONS = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+_KEYS = tuple(found.key for found in vars(Server).values() if isinstance(found, Setting))
+_BITNAMI_CONF = ("/opt/bitnami/postgresql/conf", "/bitnami/postgresql/conf")
 
 
 class Gap(dict[str, Fact[Any]]):
@@ -45,6 +47,7 @@ class _Reading:
         self.raw: dict[str, Fact[Any]] = {}
         self.gap = ""
         self.files: list[str] = []
+        self.refused: dict[str, Problem] = {}  # the values of files that the server refuses, by setting
 
     def put(self, key: str, value: Value, span: Span, environment: Environment) -> None:
         """One setting that beats what was there."""
@@ -73,17 +76,23 @@ class _Reading:
             if entry.key in ("include", "include_if_exists", "include_dir"):
                 self._include(entry, path, container, service, depth)
             else:
-                self.setting(entry)
+                self.refused.pop(entry.key, None)  # of a setting in files only the last value is looked at (run with 15)
+                self.setting(entry, self.refused)
 
-    def setting(self, entry: Entry) -> None:
-        """One entry of a file or of the command line, after a look at whether this server knows and takes it."""
+    def setting(self, entry: Entry, refused: dict[str, Problem] | None = None) -> None:
+        """One entry of a file or of the command line, after a look at whether this server knows and takes it.
+
+        A value that it refuses is put into ``refused``, where a later one of the files may take its place.
+        """
         fact = resolve(entry.key, entry.value, NOTHING).named(entry.key)
         message = catalogue.judge_name(entry.key, self.major) if "." not in entry.key else None
         aspect, span = "name", entry.key_span
         if message is None and fact.is_known and not templating.is_placeholder(str(fact.value), entry.key):
             message = catalogue.judge_value(entry.key, str(fact.value), self.major)
             aspect, span = "value", entry.value_span
-        if message is not None and not self.project.has_problem(span):
+        if message is not None and aspect == "value" and refused is not None:
+            refused[entry.key] = Problem("postgresql.conf", message, span, aspect=aspect)
+        elif message is not None and not self.project.has_problem(span):
             self.project.problems.append(Problem("postgresql.conf", message, span, aspect=aspect))
         self.take(entry.key, fact, entry.value_span)
 
@@ -126,6 +135,7 @@ class _Reading:
 
     def settings(self) -> dict[str, Fact[Any]]:
         """What was gathered, with what could not be seen unknown."""
+        self.project.problems += [problem for problem in self.refused.values() if not self.project.has_problem(problem.span)]
         return Gap(self.raw, self.gap) if self.gap else self.raw
 
 
@@ -150,15 +160,15 @@ def _signs(service: Service) -> int:
     return first + data + (check is not None and "pg_isready" in check.text)
 
 
-def build_servers(stack: Stack, tree: Tree, project: Project) -> None:
-    """Add the servers of a stack."""
+def build_servers(stack: Stack, tree: Tree, project: Project, host: Mapping[str, Fact[Any]]) -> None:
+    """Add the servers of a stack; ``host`` is what polint.toml says of the machine they run on."""
     for service in stack.services.values():
         image = server_image(service)
         if image is None:
             continue
         if service.command and not _starts_postgres(service.command):
             continue  # a psql, pg_dump or migration job on the server's image
-        stack.servers.append(_server(service, image, stack, tree, project))
+        stack.servers.append(_server(service, image, stack, tree, project, host))
 
 
 def _starts_postgres(words: Iterable[tuple[str, Span]]) -> bool:
@@ -176,14 +186,17 @@ def _is_client(text: str) -> bool:
     return any(word in text for word in ("psql", "pg_dump", "pg_restore", "pg_isready", "createdb")) and "exec postgres" not in text
 
 
-def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: Tree, project: Project) -> Server:
+def _server(
+    service: Service, image: images.PostgresImage, stack: Stack, tree: Tree, project: Project, host: Mapping[str, Fact[Any]]
+) -> Server:
     major = images.major_version(images.image_name(service.base_image).tag)
     reading = _Reading(tree, project, major)
     if isinstance(image.max_connections, str):
-        reading.raw["max_connections"] = unknown("max_connections", image.max_connections)
+        for key in ("max_connections", "shared_buffers", "work_mem"):
+            reading.raw[key] = unknown(key, image.max_connections)
     if "postgresql.conf" in service.runs or "max_connections" in service.runs:
         reading.gap = "the image's build edits its configuration"
-    words = _postgres_words(service, reading)
+    words = [*_postgres_words(service, reading), *_more_words(service, image, reading)]
     parsed = postgresql_conf.parse_arguments(words)
     config = next((entry for entry in reversed(parsed.entries) if entry.key == "config_file"), None)
     _files(service, config, reading, image)
@@ -191,7 +204,17 @@ def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: T
         fact = service.environment.variables.get(name)
         if fact is not None and (not fact.is_known or fact.value != "") and fact.span is not None:
             reading.take(key, fact.named(key), fact.span)
-    _initdb(service, reading)
+    if image.family.startswith("bitnami") and config is None:  # its postgresql.conf takes the variables, and includes conf.d at its end
+        for folder in _BITNAMI_CONF:
+            for name, path in files_in(service, f"{folder}/conf.d", tree, tree.paths("postgresql.conf")).items():
+                reading.conf(path, name, service)
+    scripts = sqlfiles.init_scripts(service, tree)
+    for script in scripts.run:
+        project.init_scripts.setdefault(script, set()).add(major)
+    rest = [other for other in stack.services.values() if other is not service]
+    others = {path for other in rest for path in sqlfiles.init_scripts(other, tree).run}
+    alone = all(server_image(other) is None for other in rest)
+    _initdb(service, scripts, reading)
     parsed = Parsed(parsed.source, tuple(entry for entry in parsed.entries if entry.key != "config_file"), parsed.faults)
     reading.arguments(parsed)
     if "max-connections" in service.stated:
@@ -204,8 +227,34 @@ def _server(service: Service, image: images.PostgresImage, stack: Stack, tree: T
         service=service.name,
         stack=stack.label,
         has_application=True,
-        mentioned=mentioned(tree, project, stack, set(reading.files), reading.raw),
+        mentioned=sqlfiles.mentioned(tree, project, stack, set(reading.files), reading.raw, scripts),
+        role_settings=sqlfiles.role_settings(stack, scripts, others, tree, project, alone=alone),
+        cores=_cores(service, stack, host),
+        keepalive_defaults=_has_own_network(service, stack),
+        has_pooler=any(images.pools_connections(other.base_image) for other in stack.services.values()),
     )
+
+
+def _cores(service: Service, stack: Stack, host: Mapping[str, Fact[Any]]) -> Fact[float] | None:
+    """Cores that the container may use: its own limit, the host's where that is less; None when nothing states them."""
+    cores = host.get("cores")
+    if service.entry.cpus is None:
+        return cores.named("cores") if cores is not None else None
+    limit = resolve("cpus", service.entry.cpus, stack.outer)
+    try:
+        number = float(limit.value) if limit.is_known else 0.0
+    except (ValueError, TypeError):
+        number = 0.0
+    if not number > 0:  # 0 is no limit
+        return cores.named("cores") if cores is not None else None
+    own: Fact[float] = Fact("cpus", limit.origin, number, limit.span, limit.sources, limit.reason, limit.via)
+    return own if cores is None or cores.value >= number else cores.named("cores")
+
+
+def _has_own_network(service: Service, stack: Stack) -> bool:
+    """Whether the container's TCP behaves as Linux does by default: its own network, no sysctls."""
+    texts = [source.text for source in stack.project.sources] if stack.project is not None else []
+    return service.entry.network_mode is None and not any("sysctls" in text for text in texts)
 
 
 def _postgres_words(service: Service, reading: _Reading) -> list[tuple[str, Span]]:
@@ -231,6 +280,17 @@ def _postgres_words(service: Service, reading: _Reading) -> list[tuple[str, Span
     return []
 
 
+def _more_words(service: Service, image: images.PostgresImage, reading: _Reading) -> list[tuple[str, Span]]:
+    """Arguments that the image's start script adds from a variable, split at blanks as it does."""
+    for name in image.arguments:
+        fact = service.environment.variables.get(name)
+        if fact is not None and fact.span is not None:
+            if not fact.is_known:
+                reading.gap = reading.gap or f"{name} is not known"
+            return [(word, fact.span) for word in str(fact.value).split()] if fact.is_known else []
+    return []
+
+
 def _split(text: str) -> list[str]:
     """The words of a shell line; ValueError when a quote stays open."""
     from shlex import split
@@ -253,10 +313,7 @@ def _files(service: Service, config: Entry | None, reading: _Reading, image: ima
     data = service.environment.variables.get("PGDATA")
     folders = [str(data.value) if data is not None and data.is_known else _DATA]
     if image.family.startswith("bitnami"):
-        folders = [_BITNAMI_CONF, "/bitnami/postgresql/conf"]
-        for folder in folders:
-            for name, path in files_in(service, f"{folder}/conf.d", tree, tree.paths("postgresql.conf")).items():
-                reading.conf(path, name, service)
+        folders = list(_BITNAMI_CONF)
     if image.family == "supabase/postgres":
         folders = ["/etc/postgresql"]
     for folder in folders:
@@ -268,8 +325,8 @@ def _files(service: Service, config: Entry | None, reading: _Reading, image: ima
                     reading.raw.setdefault("max_connections", unknown("max_connections", image.max_connections))
 
 
-def _initdb(service: Service, reading: _Reading) -> None:
-    """POSTGRES_INITDB_ARGS (settings from 16 on, on an empty data directory) and init scripts that change settings."""
+def _initdb(service: Service, scripts: InitScripts, reading: _Reading) -> None:
+    """What the first start does to an empty data directory: POSTGRES_INITDB_ARGS (settings from 16 on), then the scripts."""
     fact = service.environment.variables.get("POSTGRES_INITDB_ARGS")
     if fact is not None and fact.is_known and fact.span is not None:
         try:
@@ -278,42 +335,23 @@ def _initdb(service: Service, reading: _Reading) -> None:
             words = []
         settings = [(word, fact.span) for word in words]
         for entry in postgresql_conf.parse_arguments(settings).entries:
-            if "=" in str(fact.value) and entry.key == "max_connections":
+            if "=" in str(fact.value) and entry.key in _KEYS:
                 reading.put(entry.key, entry.value, fact.span, NOTHING)
-    tree = reading.tree
-    for target, path in service.mounts.items():
-        if not target.startswith("/docker-entrypoint-initdb.d"):
-            continue
-        scripts = [path, *(other for kind in ("sql", "shell") for other in under(tree.paths(kind), (path,)))]
-        for script in scripts:
-            data = tree.data(script)
-            if b"max_connections" in data or b"reserved_connections" in data:
-                for key in ("max_connections", "superuser_reserved_connections", "reserved_connections"):
-                    if key.encode() in data:
-                        reading.raw[key] = unknown(key, f"{script} may change it when the data directory is made")
+    before = dict(reading.raw)
+    for change in sqlfiles.system_changes(scripts, reading.tree, reading.project):
+        if change.is_reset:  # back to what the files say
+            for name in (change.name,) if change.name != "all" else tuple(reading.raw):
+                reading.raw.pop(name, None)
+                if name in before:
+                    reading.raw[name] = before[name]
+        elif change.value_span is not None:
+            reading.take(change.name, sqlfiles.change_fact(change), change.value_span)
+    for script in (*scripts.run, *scripts.beside):
+        for key in sqlfiles.spoken(script, _KEYS, reading.tree, reading.project, own=script in scripts.run):
+            reading.raw[key] = unknown(key, f"{script} may change it when the data directory is made")
 
 
-def mentioned(tree: Tree, project: Project, stack: Stack, own: set[str], raw: Mapping[str, Fact[Any]]) -> frozenset[str]:
-    """Timeout settings that some other file of the stack speaks of, so that a role or a client may set them."""
-    found: set[str] = set()
-    arguments = {source.path for source in stack.project.sources} if stack.project is not None else set()
-    for kind in ("sql", "rust", "php", "dotenv", "compose", "shell", "postgresql.conf"):
-        for path in under(tree.paths(kind), (stack.folder,)):
-            if path in own:
-                continue
-            names = project.mentions.get(path)
-            if names is None:
-                data = tree.data(path)
-                names = project.mentions[path] = tuple(name for name in _MENTIONS if name.encode() in data)
-            if names:
-                own_words = raw if path in arguments else ()  # what the server's own command says
-                found.update(name for name in names if name not in own_words)
-        if len(found) == len(_MENTIONS):
-            break
-    return frozenset(found)
-
-
-def build_unplaced(tree: Tree, project: Project, stacks: list[Stack]) -> None:
+def build_unplaced(tree: Tree, project: Project, stacks: list[Stack], host: Mapping[str, Fact[Any]]) -> None:
     """Configuration files no service was seen to read: their faults count, and without a compose file they are the server."""
     seen = project.read_files
     rest = [path for path in tree.paths("postgresql.conf") if path not in seen and _is_server_conf(tree, path)]
@@ -335,11 +373,21 @@ def build_unplaced(tree: Tree, project: Project, stacks: list[Stack]) -> None:
             source.span(0, 0),
             reading.settings(),
             has_application=alone,
-            mentioned=mentioned(tree, project, stacks[0], set(reading.files), reading.raw) if alone else frozenset(_MENTIONS),
+            mentioned=sqlfiles.mentioned(tree, project, stacks[0], set(reading.files), reading.raw, InitScripts())
+            if alone
+            else frozenset(_KEYS),
+            role_settings=sqlfiles.role_settings(stacks[0], InitScripts(), (), tree, project, alone=True) if alone else (),
+            cores=host["cores"] if alone and "cores" in host else None,
         )
         if alone:
             stacks[0].servers.append(server)
         project.servers.append(server)
+
+
+def forget_effective(project: Project) -> None:
+    """Drop the duplicates that lose on one server and win on another: variants of a stack share their files."""
+    winning = {fact.span for server in project.servers for fact in server.raw.values() if fact.span is not None}
+    project.duplicates = [one for one in project.duplicates if one.format != "postgresql.conf" or one.span not in winning]
 
 
 # What nearly every postgresql.conf sets at least one of.

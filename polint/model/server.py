@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..fact import Fact, default, derive
-from ..pgunits import read_integer, read_time
+from ..fact import Fact, default, derive, unknown
+from ..pgunits import read_integer, read_memory, read_time
 from ..source import Span
-from ..units import INFINITY, Seconds
+from ..tuples import NamedTuple
+from ..units import INFINITY, Bytes, Seconds
+from . import container, memory
+from .container import Container
 from .setting import Section, setting
 
 
@@ -62,12 +65,52 @@ def _timeout(value: object) -> Seconds:
     return Seconds(INFINITY) if found <= 0 else found
 
 
+def _seconds(value: object) -> int:
+    return int(read_time(str(value), "s"))
+
+
+def _limits(value: object) -> bool:
+    """Whether a timeout's text switches it on (or cannot be read)."""
+    try:
+        return _timeout(value) < INFINITY
+    except ValueError:
+        return True
+
+
+class RoleSetting(NamedTuple):
+    """What SQL sets for the sessions of a role (None: of every role), in a database (None: in every one).
+
+    ``is_sure`` says that it is this server's for certain; a migration may be meant for another one of the stack.
+    """
+
+    name: str
+    role: str | None
+    database: str | None
+    value: Fact[Any]
+    is_sure: bool
+
+
+def _blocks(value: object) -> Bytes:
+    return read_memory(str(value), "8kB")
+
+
+def _kilobytes(value: object) -> Bytes:
+    return read_memory(str(value), "kB")
+
+
+def _shared_buffers(server: Server) -> Fact[Bytes]:
+    """128 MB; before 15 only where initdb made the configuration, the built-in default being 8 MB (pg_settings)."""
+    if server.major is not None and server.major < 15:
+        return unknown("shared_buffers", "its default depends on who wrote postgresql.conf before PostgreSQL 15")
+    return default("shared_buffers", Bytes(128 << 20), "PostgreSQL")
+
+
 class Server(Section):
     """One PostgreSQL server of a stack, with every pool that reaches it.
 
     ``raw`` holds the winning value of each setting: image default, then
     postgresql.conf (last wins, includes in order), postgresql.auto.conf, the
-    image's own variables, the command line (PostgreSQL manual, 20.1).
+    image's own variables, the command line (PostgreSQL manual, 19.1).
     """
 
     kind = "server"
@@ -83,6 +126,10 @@ class Server(Section):
         stack: str = "",
         has_application: bool = False,
         mentioned: frozenset[str] = frozenset(),
+        role_settings: Sequence[RoleSetting] = (),
+        cores: Fact[float] | None = None,
+        keepalive_defaults: bool = False,
+        has_pooler: bool = False,
     ) -> None:
         super().__init__(label, span, raw)
         self.major = major
@@ -92,7 +139,14 @@ class Server(Section):
         self.consumers: list[Consumer] = []
         self.left_out: list[Consumer] = []  # clients that run only with other profiles
         self.profile = ""  # the one profile whose services are counted, "" for none
+        self.has_pooler = has_pooler  # something in the stack pools connections, whether or not it is read
+        self.cores: Fact[float] = cores or unknown("cores", "neither a cpu limit nor [host] of polint.toml states them")
+        self.spindles: Fact[int] = default("spindles", 0, "data on SSDs or in memory")
+        self._role_settings = role_settings
+        self.container: Container | None = None
+        self.containers: Mapping[str, Container] = {}  # those of its stack, by service
         self._mentioned = mentioned
+        self._keepalive_defaults = keepalive_defaults
 
     max_connections = setting("max_connections", int, _integer, 100, "PostgreSQL", "connections the server allows, of every kind")
     superuser_reserved_connections = setting("superuser_reserved_connections", int, _integer, 3, "PostgreSQL", "slots kept for superusers")
@@ -107,15 +161,104 @@ class Server(Section):
         "idle_session_timeout", Seconds, _timeout, Seconds(INFINITY), "PostgreSQL", "longest a session may idle (14 and later)"
     )
 
+    tcp_keepalives_idle = setting("tcp_keepalives_idle", int, _seconds, 0, "PostgreSQL", "seconds before a keepalive; 0 is the OS's")
+    tcp_keepalives_interval = setting("tcp_keepalives_interval", int, _seconds, 0, "PostgreSQL", "seconds between two; 0 is the OS's")
+    tcp_keepalives_count = setting("tcp_keepalives_count", int, _integer, 0, "PostgreSQL", "lost ones that end a session; 0 is the OS's")
+    client_connection_check_interval = setting(
+        "client_connection_check_interval", Seconds, _timeout, Seconds(INFINITY), "PostgreSQL", "how often a running statement looks for it"
+    )
+    tcp_user_timeout = setting("tcp_user_timeout", Seconds, _timeout, Seconds(INFINITY), "PostgreSQL", "longest wait for an answer")
+
+    shared_buffers = setting("shared_buffers", Bytes, _blocks, _shared_buffers, "PostgreSQL", "memory for its own cache of pages")
+    work_mem = setting("work_mem", Bytes, _kilobytes, Bytes(4 << 20), "PostgreSQL", "memory for one sort or hash of one query")
+
     @property
     def statement_timeout_elsewhere(self) -> bool:
-        """Some other file of the project speaks of statement_timeout: a role, a URL or code may set it."""
-        return "statement_timeout" in self._mentioned
+        """Something besides the server's own settings limits statements, or may: a role's setting, a URL, code."""
+        return self._set_elsewhere("statement_timeout")
 
     @property
     def idle_in_transaction_timeout_elsewhere(self) -> bool:
-        """Some other file of the project speaks of idle_in_transaction_session_timeout."""
-        return "idle_in_transaction_session_timeout" in self._mentioned
+        """Something besides the server's own settings limits idle transactions, or may."""
+        return self._set_elsewhere("idle_in_transaction_session_timeout")
+
+    def _set_elsewhere(self, name: str) -> bool:
+        if name in self._mentioned:
+            return True
+        return any(not one.value.is_known or _limits(one.value.value) for one in self._role_settings if one.name == name)
+
+    def session_statement_timeout(self, role: str | None) -> Fact[Seconds]:
+        """statement_timeout as the sessions of a role have it (None: of any); unknown where other files may decide it."""
+        return self._in_session("statement_timeout", self.statement_timeout, role)
+
+    def session_idle_timeout(self, role: str | None) -> Fact[Seconds]:
+        """idle_session_timeout as the sessions of a role have it (None: of any); unknown where other files may decide it."""
+        return self._in_session("idle_session_timeout", self.idle_session_timeout, role)
+
+    def _in_session(self, name: str, own: Fact[Seconds], role: str | None) -> Fact[Seconds]:
+        """A role's value beats a database's, that beats the one of ALTER ROLE ALL, that the server's, the command line included."""
+        if name in self._mentioned:
+            return unknown(name, "another file speaks of it, so that a role or a client may set it", own.span)
+        settings = [one for one in self._role_settings if one.name == name]
+        if role is not None:
+            settings = [one for one in settings if one.role in (None, role)]
+        settings.sort(key=lambda one: one.role is None)
+        if not settings:
+            return own
+        one = settings[0]
+        if not all(other.is_sure and other.database is None and other.role in (None, role) for other in settings):
+            return unknown(name, "a role or a database has a value of its own", one.value.span)
+        if not one.value.is_known:
+            return one.value
+        try:
+            return Fact(name, "written", _timeout(one.value.value), one.value.span)
+        except ValueError as error:
+            return unknown(name, str(error), one.value.span)
+
+    @property
+    def checks_clients(self) -> bool:
+        """Whether a statement ends soon after its client is gone, or may (client_connection_check_interval, 14 and later)."""
+        return not self.client_connection_check_interval.is_default
+
+    @property
+    def keepalive(self) -> Fact[int]:
+        """The first keepalive setting that some file gives a value other than the operating system's own."""
+        for fact in (self.tcp_keepalives_idle, self.tcp_keepalives_interval, self.tcp_keepalives_count):
+            if fact.is_written and fact.value:
+                return fact
+        return default("tcp_keepalives_idle", 0, "PostgreSQL")
+
+    @property
+    def dead_client_after(self) -> Fact[Seconds]:
+        """When the server gives up on a silent client: idle + interval x count, with Linux's 7200 s, 75 s and 9 for 0.
+
+        A container's Linux has these unless ``sysctls`` changes them; of another host nobody knows.
+        """
+        if self.tcp_user_timeout.is_written:
+            return unknown("tcp_user_timeout", "it ends the wait sooner", self.tcp_user_timeout.span)
+        facts = (self.tcp_keepalives_idle, self.tcp_keepalives_interval, self.tcp_keepalives_count)
+        if not self._keepalive_defaults and any(fact.is_known and not fact.value for fact in facts):
+            return unknown("keepalive", "what the operating system does is not known")
+        written = [fact for fact in facts if not fact.is_default]
+
+        def total(*_: int) -> Seconds:
+            idle, interval, count = (fact.value or own for fact, own in zip(facts, (7200, 75, 9), strict=True))
+            return Seconds(idle + interval * count)
+
+        return derive("dead client after", total, *written)
+
+    @property
+    def best_connections(self) -> Fact[float]:
+        """Connections that can work at the same time: cores x 2 + spindles (PostgreSQL wiki; part of a core counts as one)."""
+        if self.spindles.is_default:
+            return derive("cores x 2", lambda cores: float(math.ceil(cores) * 2), self.cores)
+        return derive("cores x 2 + spindles", lambda cores, disks: float(math.ceil(cores) * 2 + disks), self.cores, self.spindles)
+
+    @property
+    def is_pooled(self) -> bool:
+        """Every client comes through PgBouncer, exporters aside."""
+        kinds = {consumer.kind for consumer in self.direct}
+        return "pgbouncer" in kinds and kinds <= {"pgbouncer", "exporter"}
 
     @property
     def reserved(self) -> Fact[int]:
@@ -126,7 +269,7 @@ class Server(Section):
 
     @property
     def usable_connections(self) -> Fact[int]:
-        """Slots ordinary roles can have (PostgreSQL manual, 20.3)."""
+        """Slots ordinary roles can have (PostgreSQL manual, 19.3)."""
         return derive("usable connections", lambda a, b: max(a - b, 0), self.max_connections, self.reserved)
 
     @property
@@ -172,3 +315,20 @@ class Server(Section):
     def unknown_consumers(self) -> Sequence[Consumer]:
         """Clients whose connections cannot be told from the files."""
         return [consumer for consumer in self.direct if not consumer.at_most.is_known]
+
+    @property
+    def planned_connections(self) -> Fact[int]:
+        """Connections that its memory has to do for; see memory.planned_connections."""
+        return memory.planned_connections(self)
+
+    @property
+    def surge(self) -> Fact[int]:
+        """Connections that an update opens on top, where Swarm starts new containers before it stops the old ones."""
+        extra = [count for _, count in container.surge(self.direct, self.containers)]
+        return derive("surge", lambda *counts: sum(counts), *extra) if extra else default("surge", 0)
+
+    @property
+    def start_first(self) -> Fact[str]:
+        """Where the first of those containers is told to start first."""
+        found = container.surge(self.direct, self.containers)
+        return found[0][0].update_order if found else unknown("order", "nothing starts first")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..fact import Fact
-from ..formats.sql_records import ActivityCount, ConnectionLimit, SettingChange, Terminate
+from ..fact import Fact, derive, unknown
+from ..pgunits import read_time
 from ..source import Span
+from ..units import Seconds
 from .resolve import NOTHING, resolve
+
+if TYPE_CHECKING:
+    from ..formats.sql_records import ActivityCount, ConnectionLimit, SettingChange, Terminate
 
 
 class SystemChange:
-    """An ``ALTER SYSTEM SET``; ``reloaded`` says pg_reload_conf() follows in the same file."""
+    """An ``ALTER SYSTEM SET``; ``reloaded`` says pg_reload_conf() follows in the same file.
+
+    ``context`` is pg_settings.context, None where no PostgreSQL has the setting: it may be another database's.
+    """
 
     kind = "change"
 
@@ -21,8 +28,74 @@ class SystemChange:
         self.value: Fact[Any] = resolve(change.name, change.value, NOTHING)
         self.needs_restart: bool = context == "postmaster"
         self.reloaded: bool = reloaded
-        self.in_transaction: bool = change.statement.in_transaction
+        self.in_transaction: bool = change.statement.in_transaction and context is not None
         self.label: str = f"setting {change.name}"
+
+
+# Limits whose bare number is milliseconds, and spans of time whose bare number is seconds (pg_settings.unit).
+_IN_MILLISECONDS = frozenset(
+    """statement_timeout idle_in_transaction_session_timeout idle_session_timeout transaction_timeout tcp_user_timeout wal_sender_timeout
+    wal_receiver_timeout max_standby_archive_delay max_standby_streaming_delay""".split()
+)
+_WAITS = frozenset(("lock_timeout", "client_connection_check_interval"))
+_IN_SECONDS = frozenset(
+    """tcp_keepalives_idle tcp_keepalives_interval authentication_timeout checkpoint_timeout archive_timeout autovacuum_naptime
+    wal_receiver_status_interval checkpoint_warning""".split()
+)
+
+
+class ServerSetting:
+    """One setting of a server as it wins, or as SQL sets it for a role, a database or the server.
+
+    ``scope`` is server, system (ALTER SYSTEM outside of init scripts), role, database or role-in-database.
+    """
+
+    kind = "setting"
+
+    def __init__(self, name: str, value: Fact[Any], span: Span, scope: str) -> None:
+        self.name = name
+        self.value = value
+        self.span = span
+        self.scope = scope
+        self.label = f"setting {name}"
+
+    @property
+    def is_bare(self) -> Fact[bool]:
+        """Whether the value is digits alone, so that the setting's own unit counts."""
+        return derive(self.name, lambda value: str(value).strip().isdecimal(), self.value)
+
+    @property
+    def is_limit(self) -> bool:
+        """A time limit in milliseconds that is commonly of seconds or minutes."""
+        return self.name in _IN_MILLISECONDS
+
+    @property
+    def is_wait(self) -> bool:
+        """A time in milliseconds that may well be short."""
+        return self.name in _WAITS
+
+    @property
+    def is_span(self) -> bool:
+        """A span of time in seconds."""
+        return self.name in _IN_SECONDS
+
+    @property
+    def duration(self) -> Fact[Seconds]:
+        """What the value amounts to; 0 where the setting is off."""
+        try:
+            return derive(self.name, lambda value: read_time(str(value), "s" if self.is_span else "ms"), self.value)
+        except ValueError as error:
+            return unknown(self.name, str(error), self.span)
+
+    @property
+    def limits_every_session(self) -> bool:
+        """A limit on statements, for which PostgreSQL's manual advises against the server's own configuration."""
+        return self.scope in ("server", "system") and self.name in ("statement_timeout", "lock_timeout", "transaction_timeout")
+
+
+def _certain(name: str, found: bool, is_open: bool) -> Fact[bool]:
+    """``found``; where it is not, a condition that a variable stands for may still be the one looked for."""
+    return unknown(name, "a variable stands for a condition") if is_open and not found else derive(name, lambda: found)
 
 
 class SessionCount:
@@ -32,7 +105,7 @@ class SessionCount:
 
     def __init__(self, count: ActivityCount) -> None:
         self.span: Span = count.span
-        self.filtered: bool = count.filtered
+        self.filtered: Fact[bool] = _certain("filtered", count.filtered, count.is_open)
         self.narrowed: bool = bool({"datname", "usename", "datid", "usesysid", "application_name", "client_addr"} & count.columns)
         self.label: str = f"count in {count.span.path}"
 
@@ -44,7 +117,8 @@ class SessionKill:
 
     def __init__(self, kill: Terminate) -> None:
         self.span: Span = kill.span
-        self.is_narrowed: bool = kill.has_user_filter or kill.has_database_filter or kill.by_pid_literal or "pid" in kill.columns
+        narrowed = kill.has_user_filter or kill.has_database_filter or kill.by_pid_literal or "pid" in kill.columns
+        self.is_narrowed: Fact[bool] = _certain("is_narrowed", narrowed, kill.is_open)
         self.from_activity: bool = kill.from_activity
         self.label: str = f"pg_terminate_backend in {kill.span.path}"
 
