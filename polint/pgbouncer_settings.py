@@ -1,6 +1,6 @@
 """PgBouncer's settings: which there are, of what kind, since when, with which default; and how it reads their text.
 
-Names, kinds and defaults stand in PgBouncer's main.c and loader.c, 1.16 to 1.25.2; the verdicts
+Names, kinds and defaults stand in PgBouncer's main.c and loader.c, 1.16 to 1.25.2 and what then led to 1.26; the verdicts
 were compared with PgBouncer 1.18.  A ValueError says, as a clause, why the program refuses the
 text; 0 and -1 stay what they are, their meaning being the caller's business.  Nothing here
 knows ranges: PgBouncer has none.
@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from .patterns import lazy
+from .tuples import NamedTuple
 from .units import Seconds
 
 Version = tuple[int, ...]
@@ -107,6 +107,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("max_user_client_connections", "count", "0", (1, 24)),
         Setting("server_round_robin", "flag", "0"),
         Setting("autodb_idle_timeout", "seconds", "3600"),
+        Setting("pool_idle_timeout", "seconds", "0", (1, 26)),
         # life of a server connection
         Setting("server_lifetime", "seconds", "3600"),
         Setting("server_idle_timeout", "seconds", "600"),
@@ -176,6 +177,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         # the process and its log
         Setting("conffile", "text"),
         Setting("job_name", "text", "pgbouncer", reloadable=False),
+        Setting("login_notify_message", "text", "", (1, 26)),
         Setting("logfile", "text", ""),
         Setting("log_connections", "flag", "1"),
         Setting("log_disconnections", "flag", "1"),
@@ -211,6 +213,7 @@ DATABASE_SETTINGS: Mapping[str, Setting] = _table(
         Setting("max_db_connections", "count"),
         Setting("max_db_client_connections", "count", None, (1, 24)),
         Setting("server_lifetime", "count", None, (1, 23), unit="s"),
+        Setting("query_wait_timeout", "count", None, (1, 26), unit="s"),
         Setting("load_balance_hosts", "enum", "round-robin", (1, 24), choices=("disable", "round-robin")),
         Setting("client_encoding", "text"),
         Setting("datestyle", "text"),
@@ -231,6 +234,7 @@ USER_SETTINGS: Mapping[str, Setting] = _table(
         Setting("idle_transaction_timeout", "count", None, (1, 24), unit="s"),
         Setting("client_idle_timeout", "count", None, (1, 24), unit="s"),
         Setting("transaction_timeout", "count", None, (1, 25), unit="s"),
+        Setting("query_wait_timeout", "count", None, (1, 26), unit="s"),
     ]
 )
 """Every key of a ``[users]`` line."""

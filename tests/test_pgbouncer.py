@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 import time
+from collections.abc import Mapping
 
 import pytest
 
-from polint.formats import Entry, Fault, Parsed
+from polint import lint
+from polint.fact import Fact
+from polint.formats import Entry, Fault, Parsed, php_sql, rust_sql
 from polint.formats.pgbouncer import connect_string, inline_comment, parse
+from polint.mask import mask
+from polint.model.flow import most_through
+from polint.model.pgbouncer import secrets
+from polint.model.pooler import Pooler
 from polint.pgbouncer_settings import (
     DATABASE_SETTINGS,
     SECTIONS,
@@ -23,6 +32,7 @@ from polint.pgbouncer_settings import (
     read_pair,
     read_seconds,
 )
+from polint.sessionsql import traces
 from polint.source import Source
 from polint.value import Literal, Opaque
 
@@ -371,3 +381,567 @@ def test_tables_are_sound() -> None:
                 read(setting, setting.default)
     assert not SETTINGS["max_prepared_statements"].known_in((1, 20))
     assert SETTINGS["max_prepared_statements"].known_in((1, 21))
+
+
+# ---------------------------------------------------------------- includes
+
+
+def including(files: Mapping[str, str], version: tuple[int, ...] | None = None) -> Parsed:
+    sources = {name: Source(name, text) for name, text in files.items()}
+    return parse(sources["pgbouncer.ini"], version, sources.get)
+
+
+def test_an_include_is_read_in_its_place() -> None:
+    parsed = including(
+        {
+            "pgbouncer.ini": "[databases]\n%include /etc/one.ini\nb = host=y\n%include gone.ini\n",
+            "/etc/one.ini": "a = host=x\n[pgbouncer]\njob_name = j\n%include two.ini\n",
+            "two.ini": "; nothing\n[databases]\n",
+        }
+    )
+    assert literals(parsed) == [
+        ("databases", "a", "host=x"),
+        ("pgbouncer", "job_name", "j"),
+        ("databases", "b", "host=y"),
+        ("databases", "%include", "gone.ini"),
+    ]
+    assert [str(entry.key_span) for entry in parsed.entries] == [
+        "/etc/one.ini:1:1",
+        "/etc/one.ini:3:1",
+        "pgbouncer.ini:3:1",
+        "pgbouncer.ini:4:1",
+    ]
+    assert not parsed.faults
+
+
+def test_faults_of_an_included_file_have_their_own_place() -> None:
+    parsed = including({"pgbouncer.ini": "x\n[users]\n%include a\n", "a": "[bogus]\ny\n"})
+    assert [str(fault.span) for fault in parsed.faults] == ["pgbouncer.ini:1:1", "a:1:1", "a:2:1"]
+
+
+def test_an_include_resets_what_stands_above() -> None:
+    parsed = including({"pgbouncer.ini": "[pgbouncer]\nserver_lifetime = 1\n%include a\n", "a": "[pgbouncer]\npkt_buf = 5"})
+    assert [(entry.section, entry.key) for entry in parsed.entries] == [("pgbouncer#1", "server_lifetime"), ("pgbouncer", "pkt_buf")]
+
+
+def test_includes_without_end() -> None:
+    parsed = including({"pgbouncer.ini": "[pgbouncer]\n%include a\n", "a": "%include pgbouncer.ini"})
+    assert [(str(fault.span), fault.fatal) for fault in parsed.faults] == [("a:1:1", True)]
+    chain = {f"f{number}": f"%include f{number + 1}\n" for number in range(12)}
+    deep = including({"pgbouncer.ini": "%include f0", **chain, "f12": ""})
+    assert [(str(fault.span), fault.fatal) for fault in deep.faults] == [("f9:1:1", True)]
+    wide = {"pgbouncer.ini": "%include a\n" * 50, "a": "%include b\n" * 50, "b": "%include c\n" * 50, "c": "[users]\n"}
+    started = time.perf_counter()
+    including(wide)
+    assert time.perf_counter() - started < 1
+
+
+# ---------------------------------------------------------------- server connections
+
+
+def pooler(
+    ini: str, *, image: str = "pgbouncer/pgbouncer:1.25.2", users: str | None = None, more: Mapping[str, str] | None = None
+) -> Pooler:
+    mounts = "'./pgbouncer.ini:/etc/pgbouncer/pgbouncer.ini', './more.ini:/etc/pgbouncer/more.ini'"
+    files = {"pgbouncer.ini": ini, **(more or {})}
+    if users is not None:
+        files["userlist.txt"] = users
+        mounts += ", './userlist.txt:/etc/pgbouncer/userlist.txt'"
+    files["compose.yaml"] = f"services:\n  p:\n    image: {image}\n    volumes: [{mounts}]\n  db:\n    image: postgres:16\n"
+    (found,) = lint.subjects_of(files)[0]["pooler"]
+    assert isinstance(found, Pooler)
+    return found
+
+
+def said(fact: Fact[int]) -> object:
+    return fact.value if fact.is_known else fact.reason
+
+
+def most(found: Pooler) -> object:
+    return said(found.most(found.databases))
+
+
+TWO = '"u" "x"\n"v" "y"\n'
+FILE = "auth_type = md5\nauth_file = /etc/pgbouncer/userlist.txt\n"
+LOOKUP = "auth_user looks up any user"
+
+
+@pytest.mark.parametrize(
+    ("databases", "settings", "users", "least", "highest"),
+    [
+        # each compared with the backends that PgBouncer 1.18 opened on PostgreSQL 15, but for what came later
+        ("a = host=x\nb = host=x", "default_pool_size = 3", "", 12, 12),
+        ("a = host=x user=w\nb = host=x user=w", "default_pool_size = 3", "", 6, 6),
+        ("a = host=x user=w\nb = host=x user=w", "default_pool_size = 3\nmax_user_connections = 4", "", 4, 4),
+        ("a = host=x\nb = host=x", "default_pool_size = 3\nmax_db_connections = 4", "", 8, 8),
+        ("a = host=x\nb = host=x", "default_pool_size = 3\nmax_user_connections = 4", "", 8, 8),
+        ("a = host=x pool_size=1\nb = host=x pool_size=5 max_db_connections=6", "max_user_connections = 5", "", 8, 8),
+        ("a = host=x reserve_pool=2", "default_pool_size = 2", "", 8, 8),
+        ("a = host=x reserve_pool_size=2", "default_pool_size = 2", "", 8, 8),
+        ("a = host=x reserve_pool=2", "default_pool_size = 2\nreserve_pool_timeout = 0", "", 4, 4),
+        ("a = host=x\nb = host=x", "default_pool_size = 3", "u = max_user_connections=2", 8, 8),
+        (
+            "a = host=x max_db_connections=5\nb = host=x",
+            "default_pool_size = 4\nmax_user_connections = 6",
+            "v = max_user_connections=1",
+            7,
+            7,
+        ),
+        ("a = host=x pool_size=-1 max_db_connections=0", "default_pool_size = 2", "", 4, 4),
+        ("a = host=x pool_size=7", "default_pool_size = 2", "u = pool_size=1 reserve_pool_size=3", 11, 11),
+        ("a = host='x' dbname='a b' pool_size=4", "", "", 8, 8),
+        ("a = host=x\na = host=y pool_size=1", "", "", 2, 2),
+        ("* = host=x", "default_pool_size = 3", "", 6, "its entry * opens pools for any database"),
+        ("a = host=x", "default_pool_size = 3\nauth_user = l", "", 6, LOOKUP),
+        ("a = host=x auth_user=l", "default_pool_size = 3", "", 6, LOOKUP),
+        ("a = host=x auth_user=l", "default_pool_size = 3\nmax_db_connections = 9", "", 6, 9),
+        ("a = host=x auth_user=l user=w", "default_pool_size = 3", "", 3, 3),
+        ("a = host=x", "default_pool_size = 3\nso_reuseport = 1", "", 6, "with so_reuseport any number of its processes may run"),
+        ("a = host=x", "default_pool_size = 3\nadmin_users = v, w", "", 3, 6),
+        ("a = host=x", "default_pool_size = 0", "", *["a pool size of 0 is unlimited (PgBouncer 1.24 and later)"] * 2),
+        ("a = host=x", "default_pool_size = 0\nmax_db_connections = 9", "", 9, 9),
+        ("", "", "", *["its [databases] section is empty"] * 2),
+        ("%include nowhere.ini", "", "", *["it includes a file by %include"] * 2),
+        ("%include /etc/pgbouncer/more.ini", "default_pool_size = 2", "", 4, 4),
+        ("%include more.ini", "default_pool_size = 2", "", 4, 4),
+    ],
+)
+def test_server_connections(databases: str, settings: str, users: str, least: object, highest: object) -> None:
+    found = pooler(
+        f"[databases]\n{databases}\n[users]\n{users}\n[pgbouncer]\n{FILE}{settings}\n", users=TWO, more={"more.ini": "i = host=x"}
+    )
+    assert (said(found.server_connections), most(found)) == (least, highest)
+
+
+def test_server_connections_by_version() -> None:
+    def least(text: str, image: str) -> object:
+        return said(pooler(text, image=f"pgbouncer/pgbouncer:{image}").server_connections)
+
+    unlimited = "[databases]\na = host=x\n[pgbouncer]\ndefault_pool_size = 0\n"
+    assert least(unlimited, "1.23.1") == 1
+    assert least(unlimited, "latest") == "what a pool size of 0 means depends on PgBouncer's version"
+    forced = "[databases]\na = host=x user=w\nb = host=x user=w\n[users]\nw = max_user_connections=3\n[pgbouncer]\ndefault_pool_size = 2\n"
+    assert [least(forced, image) for image in ("1.22.1", "1.23.0")] == [4, 3]
+    assert least(forced, "latest") == "what limits the user of an entry depends on PgBouncer's version"
+
+
+def test_what_makes_the_sum() -> None:
+    found = pooler(f"[databases]\na = host=x pool_size=4\n[pgbouncer]\n{FILE}max_db_connections = 5\n", users=TWO).server_connections
+    assert [(fact.name, fact.value, str(fact.span)) for fact in found.sources] == [
+        ("pool_size", 4, "pgbouncer.ini:2:22"),
+        ("max_db_connections", 5.0, "pgbouncer.ini:6:22"),
+        ("users", 2, "userlist.txt:1:1"),
+    ]
+
+
+def test_users_of_unknown_number() -> None:
+    text = "[databases]\na = host=x\n[pgbouncer]\ndefault_pool_size = 3\nauth_type = {}\n"
+    assert most(pooler(text.format("md5"))) == "its auth_file is not in the repository"
+    assert most(pooler(text.format("hba"))) == "its auth_type lets in users that no file names"
+
+
+@pytest.mark.parametrize(
+    ("databases", "users", "mode"),
+    [
+        ("a = host=x", "", "transaction"),
+        ("a = host=x pool_mode=Session", "", "session"),
+        ("a = host=x pool_mode=session\nb = host=x", "", None),
+        ("a = host=x pool_mode=session\nb = host=x pool_mode=session", "", "session"),
+        ("a = host=x", "u = pool_mode=transaction", "transaction"),
+        ("a = host=x", "u = pool_mode=session", None),
+        ("a = host=x password=${PASSWORD}", "", "transaction"),
+        ("a = ${EVERYTHING}", "", None),
+    ],
+)
+def test_pool_mode(databases: str, users: str, mode: str | None) -> None:
+    found = pooler(f"[databases]\n{databases}\n[users]\n{users}\n[pgbouncer]\npool_mode = Transaction\n").pool_mode
+    assert (found.value if found.is_known else None) == mode
+
+
+def test_the_largest_flow_is_found() -> None:
+    rng = random.Random(3)
+    for _ in range(60):
+        users, entries = "uv"[: rng.randint(1, 2)], range(rng.randint(1, 2))
+        pairs = {(user, entry): float(rng.randint(0, 3)) for user in users for entry in entries}
+        left = {user: rng.choice([math.inf, 1.0, 2.0, 4.0]) for user in users}
+        right = {entry: rng.choice([math.inf, 0.0, 2.0, 3.0]) for entry in entries}
+        best = 0
+        for counts in itertools.product(*(range(int(room) + 1) for room in pairs.values())):
+            chosen = dict(zip(pairs, counts, strict=True))
+            if all(sum(chosen[user, entry] for entry in entries) <= left[user] for user in users) and all(
+                sum(chosen[user, entry] for user in users) <= right[entry] for entry in entries
+            ):
+                best = max(best, sum(counts))
+        assert most_through(pairs, left, right) == best, (pairs, left, right)
+    assert most_through({("u", 0): math.inf}, {"u": math.inf}, {0: math.inf}) == math.inf
+    assert most_through({("u", 0): math.inf, ("v", 0): 1.0}, {"u": 5.0, "v": math.inf}, {0: math.inf}) == 6
+    assert most_through({("u", 0): math.inf, ("v", 0): math.inf}, {"u": 5.0, "v": math.inf}, {0: math.inf}) == math.inf
+
+
+# ---------------------------------------------------------------- images and their variables
+
+
+def from_variables(image: str, environment: str, more: str = "") -> tuple[Pooler, list[tuple[str, str]]]:
+    compose = f"services:\n  p:\n    image: {image}\n    environment: {{{environment}}}\n{more}  db:\n    image: postgres:16\n"
+    (subjects,) = lint.subjects_of({"compose.yaml": compose})
+    (found,) = subjects["pooler"]
+    assert isinstance(found, Pooler)
+    return found, [(problem.span.text, problem.message) for problem in subjects["problem"] if problem.is_fatal]
+
+
+def test_edoburu() -> None:
+    found, problems = from_variables(
+        "edoburu/pgbouncer:v1.25.2-p0", "DB_HOST: db, DB_NAME: app, POOL_MODE: transaction, DEFAULT_POOL_SIZE: 7"
+    )
+    assert not problems
+    assert ([one.name for one in found.databases], said(found.server_connections), most(found)) == (["app"], 7, LOOKUP)
+    assert (found.pool_mode.value, found.listen_port.value, found.auth_type.value, found.opens_for.value) == (
+        "transaction",
+        5432,
+        "md5",
+        "",
+    )
+    several, _ = from_variables("edoburu/pgbouncer", "DATABASE_URLS: 'postgres://u@db/a,postgres://u@db/b?x=y', TRANSACTION_TIMEOUT: 5")
+    assert [one.name for one in several.databases] == ["a", "b"]
+    assert "transaction_timeout" not in several.raw  # the entrypoint does not write it
+    any_database, _ = from_variables("edoburu/pgbouncer", "DB_HOST: db")
+    assert any_database.opens_for.value == "database"
+
+
+@pytest.mark.parametrize(
+    ("image", "environment", "where"),
+    [
+        ("edoburu/pgbouncer", "DB_HOST: db, POOL_SIZE: 20", ["20"]),
+        ("edoburu/pgbouncer:1.18.0", "DB_HOST: db, TIMEZONE: UTC, CLIENT_ENCODING: UTF8", ["UTC", "UTF8"]),
+        ("edoburu/pgbouncer:1.15.0", "DB_HOST: db, POOL_SIZE: 20", []),  # before the image wrote it
+        ("edoburu/pgbouncer", "DB_HOST: db, POOL_SIZE: ''", []),
+        ("edoburu/pgbouncer", "DB_HOST: db, DEFAULT_POOL_SIZE: 20s, SERVER_LIFETIME: 1.5", ["20s"]),
+        ("edoburu/pgbouncer", "DB_HOST: db, POOL_MODE: pooled", ["pooled"]),
+        ("bitnami/pgbouncer:1.23.1", "POSTGRESQL_HOST: db, PGBOUNCER_DEFAULT_POOL_SIZE: many, POOL_SIZE: 5", ["many"]),
+    ],
+)
+def test_variables_that_keep_it_from_starting(image: str, environment: str, where: list[str]) -> None:
+    assert [text.strip("'") for text, _ in from_variables(image, environment)[1]] == where
+
+
+def test_bitnami() -> None:
+    found, problems = from_variables(
+        "bitnami/pgbouncer:1.25.2",
+        "POSTGRESQL_HOST: db, POSTGRESQL_USERNAME: app, PGBOUNCER_DATABASE: main, PGBOUNCER_DSN_0: 'reports=host=db pool_size=4 user=r',"
+        " PGBOUNCER_DSN_1: '*=host=db max_db_connections=3', PGBOUNCER_DSN_3: 'unseen=host=db', PGBOUNCER_DEFAULT_POOL_SIZE: 5",
+    )
+    assert not problems
+    assert [one.name for one in found.databases] == ["main", "reports", "*"]
+    assert (said(found.server_connections), found.auth_type.value, found.listen_port.value) == (5 + 4 + 3, "scram-sha-256", 6432)
+    users, _ = from_variables(
+        "bitnami/pgbouncer:1.25.2",
+        'POSTGRESQL_HOST: db, PGBOUNCER_USERLIST: "\\"u\\" \\"x\\"\\n\\"v\\" \\"y\\"", PGBOUNCER_PORT: 5433,'
+        " PGBOUNCER_DEFAULT_POOL_SIZE: 2",
+    )
+    assert (users.listed.value, users.listen_port.value, most(users)) == (("postgres", "u", "v"), 5433, 6)
+    forced, _ = from_variables(
+        "bitnami/pgbouncer:1.25.2", "POSTGRESQL_HOST: db, PGBOUNCER_SET_DATABASE_USER: 'yes', PGBOUNCER_USERLIST: '${U}'"
+    )
+    assert most(forced) == 20
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("    volumes: ['./gone.ini:/etc/pgbouncer/pgbouncer.ini:ro']\n", "its pgbouncer.ini is mounted, and not in the repository"),
+        ("    volumes: ['config:/etc/pgbouncer']\n", "its pgbouncer.ini is mounted, and not in the repository"),
+        ("    command: pgbouncer /conf/mine.ini\n", "/conf/mine.ini is not in the repository"),
+        ("    entrypoint: [sh, -c, 'export POOL_MODE=session; exec /entrypoint.sh']\n", "its own entrypoint may set further variables"),
+        ("    env_file: gone.env\n", "its variables may be set elsewhere: gone.env is not in the repository"),
+    ],
+)
+def test_what_counts_is_out_of_sight(more: str, reason: str) -> None:
+    found, _ = from_variables("edoburu/pgbouncer:v1.25.2-p0", "DB_HOST: db", more)
+    assert said(found.server_connections) == reason
+    assert not found.opens_for.is_known
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("edoburu/pgbouncer:v1.23.1-p0", (1, 23, 1)),
+        ("docker.io/bitnami/pgbouncer:1.24", (1, 24)),
+        ("ghcr.io/cloudnative-pg/pgbouncer:1.23.0-19", (1, 23, 0)),
+        ("edoburu/pgbouncer:latest", None),
+        ("example.test/pgbouncer:1.4.2", None),  # its own releases
+        ("edoburu/pgbouncer:1.2.3.4", None),
+    ],
+)
+def test_version(image: str, version: tuple[int, ...] | None) -> None:
+    assert from_variables(image, "DB_HOST: db")[0].version == version
+
+
+# ---------------------------------------------------------------- auth_file
+
+
+def test_secrets() -> None:
+    text = '; "c" "x"\n"a" "md5"\n  "b ""c""" "p""w" "rest"\n"d"\t"" ; e\n"f" g\n"h" "i"\n'
+    found = list(secrets(Source("userlist.txt", text)))
+    assert [(user, secret, span.text, span.place) for user, secret, span in found] == [
+        ("a", "md5", "a", (2, 2)),
+        ('b "c"', 'p"w', 'b ""c""', (3, 4)),
+        ("d", "", "d", (4, 2)),
+        ("f", "h", "f", (5, 2)),
+    ]
+    started = time.perf_counter()
+    for broken in ('"' * 200_001, '"a" "b"\n' * 50_000, '"a' * 100_000, "\n;" * 200_000):
+        list(secrets(Source("userlist.txt", broken)))
+    assert time.perf_counter() - started < 3
+
+
+# ---------------------------------------------------------------- what queries leave in their session
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("SET search_path TO a", ["set search_path: SET search_path"]),
+        ("set\n app.tenant = '5'", ["set app.tenant: set\n app.tenant"]),
+        ("SET SESSION statement_timeout = 5", ["set statement_timeout: SET SESSION statement_timeout"]),
+        ("SET TIME ZONE 'UTC'", ["set timezone: SET TIME ZONE"]),
+        ("SET ROLE x", ["set role: SET ROLE"]),
+        ("SET SESSION AUTHORIZATION x", ["set session_authorization: SET SESSION AUTHORIZATION"]),
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", ["set default_transaction_isolation: SET SESSION CHARACTERISTICS"]),
+        ('BEGIN; SET a.b TO 1; SELECT 1; LISTEN "c d"', ["set a.b: SET a.b", 'listen "c d": LISTEN "c d"']),
+        ("SELECT set_config('app.t', $1, false)", ["set app.t: set_config('app.t', $1, false)"]),
+        ("select pg_catalog.pg_advisory_lock($1)", ["lock pg_advisory_lock: pg_catalog.pg_advisory_lock"]),
+        ("SELECT pg_try_advisory_lock_shared(1, 2)", ["lock pg_try_advisory_lock_shared: pg_try_advisory_lock_shared"]),
+        ("PREPARE p (int) AS SELECT $1", ["prepare p: PREPARE p"]),
+        ("CREATE TEMP TABLE IF NOT EXISTS t (a int)", ["table t: CREATE TEMP TABLE IF NOT EXISTS t"]),
+        ("/* x */ create local temporary table t as select 1 -- on commit drop", ["table t: create local temporary table t"]),
+        ("SET LOCAL search_path TO a", []),
+        ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", []),
+        ("SET CONSTRAINTS ALL DEFERRED", []),
+        ("SET FOREIGN_KEY_CHECKS=0", []),
+        ("SET @a = 1", []),
+        ("SET {} = 1", []),
+        ("SET search_path TO a; SELECT 1; RESET search_path", []),
+        ("UPDATE t SET search_path = 1", []),
+        ("ALTER ROLE a SET search_path = b", []),
+        ("SELECT set_config('app.t', $1, true)", []),
+        ("SELECT pg_advisory_xact_lock(1)", []),
+        ("SELECT pg_advisory_lock(1); SELECT pg_advisory_unlock(1)", []),
+        ("DO $$ BEGIN PERFORM pg_advisory_lock(1); END $$", []),
+        ("SELECT 'LISTEN a; SET search_path TO b'", []),
+        ("-- LISTEN a\nSELECT 1 /* SET a.b = 1 */", []),
+        ("CREATE TEMP TABLE t (a int) ON COMMIT DROP", []),
+        ("PREPARE TRANSACTION 'x'", []),
+        ("EXECUTE p", []),
+        ("NOTIFY a", []),
+        ("SET", []),
+        ("LISTEN", []),
+    ],
+)
+def test_traces(text: str, found: list[str]) -> None:
+    assert [f"{one.feature} {one.name}: {text[one.start : one.end]}" for one in traces(text)] == found
+
+
+@pytest.mark.parametrize(
+    "text", ["'" * 19_999 + " set", "$$ " * 6_000 + "set", "/*" * 9_000 + "set", "set " * 4_000, "set_config('a.b', " * 1_000]
+)
+def test_traces_take_little_time(text: str) -> None:
+    started = time.perf_counter()
+    traces(text)
+    assert time.perf_counter() - started < 1
+
+
+def test_queries_of_rust() -> None:
+    text = """
+const LOCK: &str = "SELECT pg_advisory_lock(1)";
+const WORDS: &str = "LISTEN to me";
+// sqlx::query("LISTEN a")
+async fn run(pool: &PgPool) {
+    sqlx::query(LOCK).execute(pool).await?;
+    sqlx::query!("SET search_path TO a").execute(pool).await?;
+    sqlx::query_as::<_, Row>(r#"LISTEN b"#).fetch_one(pool).await?;
+    sqlx::query_scalar!(i64, "SELECT pg_try_advisory_lock($1)", "SET a.b = 1");
+    conn.execute(format!("SET app.t\\u{e9} = {x}; SET app.t = {x}").as_str()).await?;
+    conn.execute(AssertSqlSafe(format!("LISTEN {x}"))).await?;
+    info!("LISTEN c");
+    other("LISTEN d");
+    sqlx::query("SELECT 1").bind("LISTEN e").execute(pool).await?;
+}
+async fn inside(pool: &PgPool) {
+    let mut tx = pool.begin().await?;
+    sqlx::query("CREATE TEMP TABLE t (a int)").execute(&mut *tx).await?;
+}
+#[test]
+fn check() { sqlx::query("LISTEN f"); }
+"""
+    found = rust_sql.read([Source("src/lib.rs", text), Source("tests/a.rs", 'fn a() { query("LISTEN z") }')])
+    assert [(use.feature, use.name, use.span.text, use.in_transaction) for use in found] == [
+        ("lock", "pg_advisory_lock", "pg_advisory_lock", True),
+        ("set", "search_path", "SET search_path", False),
+        ("listen", "b", "LISTEN b", False),
+        ("lock", "pg_try_advisory_lock", "pg_try_advisory_lock", False),
+        ("set", "app.t", "SET app.t", False),
+        ("listen", "{", "LISTEN {", False),
+        ("table", "t", "CREATE TEMP TABLE t", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('async fn m() { sqlx::migrate!("./m").run(&pool).await?; }', ['sqlx::migrate!("./m")']),
+        ("static M: Migrator = sqlx::migrate!();\nasync fn m() { M.run(&pool).await?; }", ["M.run"]),
+        ("use sqlx::migrate;\nstatic M: sqlx::migrate::Migrator = migrate!();\nfn m() { M.run(&pool); }", ["M.run"]),
+        ("static M: Migrator = sqlx::migrate!();\n#[test]\nfn m() { M.run(&pool); }", []),
+        ("static M: Migrator = sqlx::migrate!();", []),
+        ("fn m() { refinery::migrate!().run(&pool); }", []),
+        ("fn m() { sqlx::migrate!().set_locking(false).run(&pool); }", []),
+        ("fn m(pool: SqlitePool) { sqlx::migrate!().run(&pool); }", []),
+        ("async fn l() { PgListener::connect_with(&pool).await?; }\n// PgListener::connect_with", ["PgListener::connect_with"]),
+    ],
+)
+def test_migrations_and_listeners(text: str, found: list[str]) -> None:
+    assert [use.span.text for use in rust_sql.read([Source("src/main.rs", text)])] == found
+
+
+def test_queries_of_php() -> None:
+    text = """<?php
+DB::statement('SET search_path TO a');
+DB::connection('x')->unprepared("LISTEN {$b}");
+DB::connection()->select('SELECT pg_advisory_lock(?)', [1]);
+$pdo->exec(<<<SQL
+    SET app.t = 1
+    SQL);
+pg_query($conn, 'PREPARE p AS SELECT 1');
+DB::table('a')->where('b', 'LISTEN c')->update(['LISTEN d' => 'SET a.b = 1']);
+Log::info('LISTEN e');
+// DB::statement('LISTEN f')
+DB::transaction(function () { DB::statement('CREATE TEMPORARY TABLE t (a int)'); });
+$pdo->quote('LISTEN g');
+function g() { DB::beginTransaction(); DB::statement('SELECT pg_advisory_lock(1)'); }
+"""
+    found = php_sql.read(Source("app/A.php", text))
+    assert [(use.feature, use.span.text, use.connection, use.in_transaction) for use in found] == [
+        ("set", "SET search_path", "", False),
+        ("listen", "LISTEN {", "x", False),
+        ("lock", "pg_advisory_lock", "", False),
+        ("set", "SET app.t", None, False),
+        ("prepare", "PREPARE p", None, False),
+        ("table", "CREATE TEMPORARY TABLE t", "", False),
+        ("lock", "pg_advisory_lock", "", True),
+    ]
+    assert not php_sql.is_worth("database/migrations/2024_x.php", text.encode())
+    assert not php_sql.is_worth("tests/Feature/A.php", text.encode())
+    assert php_sql.is_worth("app/A.php", text.encode())
+    assert not php_sql.is_worth("app/A.php", b"<?php echo 1;")
+
+
+def test_stored_secrets_are_not_shown() -> None:
+    for line in ('"app" "md5' + "0a" * 16 + '"', "'SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0$a2V5a2V5:a2V5'"):
+        assert set(mask(line).split(line[0])[-2]) == {"*"}
+    assert mask("md5sum file; auth_type = md5") == "md5sum file; auth_type = md5"
+
+
+# ---------------------------------------------------------------- who can come as far as the port
+
+
+@pytest.mark.parametrize(
+    ("service", "published"),
+    [
+        ("ports: ['5432:5432']", True),
+        ("ports: ['5432']", True),  # on a port that the host picks
+        ("ports: [5432-5434:5431-5433/tcp]", True),
+        ("ports: ['${PORT:-6000}:5432']", True),
+        ("ports: ['192.0.2.1:5432:5432']", True),
+        ("ports: ['[::]:5432:5432']", True),
+        ("ports: [{target: 5432, published: 5432}]", True),
+        ("ports: [{target: 5432, published: 5432, host_ip: 127.0.0.1}]", False),
+        ("ports: ['127.0.0.1:5432:5432', '[::1]:5432:5432', 'localhost::5432']", False),
+        ("ports: ['5432:8080']", False),
+        ("expose: ['5432']", False),
+        ("ports: []", False),
+        ("ports: ['${BIND:-127.0.0.1}:5432:5432']", None),
+        ("ports: ['5432:${INNER}']", None),
+        ("network_mode: host", None),
+    ],
+)
+def test_published_ports(service: str, published: bool | None) -> None:
+    compose = f"services:\n  db:\n    image: postgres:16\n    environment: {{POSTGRES_HOST_AUTH_METHOD: trust}}\n    {service}\n"
+    ((entrance,),) = (subjects["entrance"] for subjects in lint.subjects_of({"compose.yaml": compose}))
+    assert (entrance.is_published.value if entrance.is_published.is_known else None) == published
+    assert entrance.is_weak
+
+
+@pytest.mark.parametrize(
+    ("image", "method", "weak"),
+    [
+        ("postgis/postgis:16-3.4", "trust", True),
+        ("postgres:16", "md5", False),
+        ("postgres:16", "${METHOD}", False),
+        ("bitnami/postgresql:16", "trust", False),  # does not read it
+        ("nginx", "trust", None),
+    ],
+)
+def test_weak_servers(image: str, method: str, weak: bool | None) -> None:
+    compose = f"services:\n  db:\n    image: {image}\n    environment: ['POSTGRES_HOST_AUTH_METHOD={method}']\n"
+    found = [entrance.is_weak for subjects in lint.subjects_of({"compose.yaml": compose}) for entrance in subjects["entrance"]]
+    assert found == ([] if weak is None or "bitnami" in image else [weak])
+
+
+HASHED = "its MD5 secrets, which are as good as the passwords, are in the repository"
+
+
+@pytest.mark.parametrize(
+    ("settings", "users", "weakness"),
+    [
+        ("auth_type = Any", "", "PgBouncer asks for neither user nor password"),
+        ("auth_type = plain\nclient_tls_sslmode = verify-full", "", ""),
+        ("auth_type = plain\nclient_tls_sslmode = allow", "", "PgBouncer takes passwords in clear text"),
+        ("auth_type = md5", '"a" "SCRAM-SHA-256$x"\n', ""),
+        (
+            "auth_type = md5",
+            f'"a" "x"\n"b" "md5{"0" * 32}"\n',
+            HASHED,
+        ),
+        ("auth_type = scram-sha-256", f'"b" "md5{"0" * 32}"\n', ""),
+        ("", f'"b" "md5{"0" * 32}"\n', HASHED),
+    ],
+)
+def test_weak_poolers(settings: str, users: str, weakness: str) -> None:
+    compose = "services:\n  p:\n    image: edoburu/pgbouncer\n    volumes: ['./conf:/etc/pgbouncer']\n    ports: ['6432:6432']\n"
+    ini = f"[databases]\na = host=db\n[pgbouncer]\nauth_file = /etc/pgbouncer/userlist.txt\n{settings}\n"
+    (subjects,) = lint.subjects_of({"compose.yaml": compose, "conf/pgbouncer.ini": ini, "conf/userlist.txt": users})
+    assert next((entrance.weakness for entrance in subjects["entrance"] if entrance.is_weak), "") == weakness
+
+
+# ---------------------------------------------------------------- code behind a pooler
+
+BEHIND = """
+services:
+  api:
+    build: ./api
+    environment: {DATABASE_URL: 'postgres://a@pooler/a', DIRECT_URL: 'postgres://a@db/a'}
+  pooler:
+    image: edoburu/pgbouncer:v1.25.2-p0
+    environment: {DB_HOST: db, POOL_MODE: transaction}
+  db:
+    image: postgres:16
+"""
+POOL = 'async fn main() { let pool = PgPoolOptions::new().connect(&std::env::var("DATABASE_URL").unwrap()).await?; '
+
+
+@pytest.mark.parametrize(
+    ("code", "uses"),
+    [
+        (POOL + 'query("LISTEN a"); }', ["LISTEN"]),
+        (POOL + 'PgListener::connect(&std::env::var("DATABASE_URL").unwrap()).await?; }', ["LISTEN"]),
+        (POOL + 'PgListener::connect(&std::env::var("DIRECT_URL").unwrap()).await?; }', []),
+        (POOL + 'let own = PgConnection::connect(&std::env::var("DIRECT_URL").unwrap()).await?; query("LISTEN a"); }', []),
+        (POOL + 'let own = PgPool::connect(&std::env::var("DIRECT_URL").unwrap()).await?; query("LISTEN a"); }', []),
+        (POOL.replace("DATABASE_URL", "DIRECT_URL") + 'query("LISTEN a"); }', []),
+        (POOL + 'query("SET TIME ZONE 1"); query("SET IntervalStyle = iso_8601"); }', []),
+        (POOL + 'query("SET ROLE a"); let tx = pool.begin().await?; query("SELECT pg_advisory_lock(1)"); }', ["SET role"]),
+    ],
+)
+def test_only_what_goes_through_the_pooler(code: str, uses: list[str]) -> None:
+    files = {"compose.yaml": BEHIND, "api/src/main.rs": code, "api/Cargo.toml": "[package]\nname = 'api'\n[dependencies]\nsqlx = '0.8'\n"}
+    assert [use.what for subjects in lint.subjects_of(files) for use in subjects["session_use"]] == uses

@@ -7,6 +7,8 @@ Names of sections and settings keep their case, as PgBouncer compares them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .. import templating
 from ..diagnostic import Edit, Fix
 from ..patterns import lazy
@@ -16,6 +18,10 @@ from . import Entry, Fault, Parsed
 
 SECTIONS = ("pgbouncer", "databases", "users", "peers")
 INCLUDE = "%include"
+Read = Callable[[str], Source | None]
+"""Finds the file of a ``%include`` by its name; None when it cannot be known."""
+_DEEPEST = 10  # MAX_INCLUDE of cfparser.c
+_MOST = 100  # included files, in case they fan out
 _BLANK = " \t"
 _SPACE = " \t\n\v\f\r"
 _PLAIN = lazy(r"[A-Za-z0-9_.*-]*")
@@ -34,10 +40,13 @@ _TOUCHED = "a template decides whether this counts"
 class _State:
     """What a parse has found so far."""
 
-    def __init__(self, source: Source, stop: int, version: tuple[int, ...] | None) -> None:
+    def __init__(self, source: Source, version: tuple[int, ...] | None, read: Read | None) -> None:
         self.source = source
-        self.stop = stop
         self.version = version
+        self.read = read
+        self.files = [source]  # the file being read, below those that include it
+        self.included = 0
+        self.is_template = False
         self.section = ""
         self.headers: list[tuple[str, Span, int]] = []  # name, span, number of the entries before it
         self.entries: list[Entry] = []
@@ -47,8 +56,11 @@ class _State:
         self.bad = -1  # where the last line ended that made no sense at all
 
 
-def parse(source: Source, version: tuple[int, ...] | None = None) -> Parsed:
-    """Entries by section, ``%include`` as an entry of that name, and what PgBouncer refuses as faults.
+def parse(source: Source, version: tuple[int, ...] | None = None, read: Read | None = None) -> Parsed:
+    """Entries by section, and what PgBouncer refuses as faults.
+
+    What ``read`` finds of an ``%include`` is read in its place; otherwise it stays as an entry of
+    that name, and anything may be set by it.
 
     A second ``[pgbouncer]`` header puts the settings above it back to their defaults, so their
     entries come with section ``pgbouncer#1`` (``#2`` after a third header), and only what counts
@@ -60,12 +72,24 @@ def parse(source: Source, version: tuple[int, ...] | None = None) -> Parsed:
     is made to be included.  ``version`` is PgBouncer's: names in single quotes need 1.25,
     ``[peers]`` 1.19; nobody saying, both pass.
     """
+    state = _State(source, version, read)
+    _file(state, source)
+    if state.headers and not state.includes:
+        state.faults.extend(Fault("PgBouncer refuses a setting before the first [section]", entry.key_span) for entry in state.homeless)
+    _supersede(state)
+    faults = sorted(state.faults, key=lambda fault: (fault.span.source is not source, fault.span.path, fault.span.start))
+    return Parsed(source, tuple(state.entries), () if state.is_template else tuple(faults))
+
+
+def _file(state: _State, source: Source) -> None:
+    """The lines of one file; those of an included one go on in the section it is included from, and what it opens stays open."""
+    state.source = source
+    state.bad = -1
     text = source.text
     nul = text.find("\0")
     stop = len(text) if nul < 0 else nul
-    state = _State(source, stop, version)
     switched = templating.controlled(text, (";", "#"))
-    template = switched is not None
+    state.is_template = state.is_template or switched is not None
     if source.bom and stop:
         end = text.find("\n")
         span = source.span(0, len(text[: end if end >= 0 else stop].rstrip(_SPACE)))
@@ -82,7 +106,7 @@ def parse(source: Source, version: tuple[int, ...] | None = None) -> Parsed:
         known = len(state.entries)
         control = switched is not None and templating.controlled(text[at:end]) is not None
         if control or templating.fills(text, at, end):
-            template = True
+            state.is_template = True
             _filled(state, at, end, control)
         else:
             _line(state, at, end)
@@ -90,11 +114,26 @@ def parse(source: Source, version: tuple[int, ...] | None = None) -> Parsed:
             state.entries[known:] = [_opaque(entry, _TOUCHED) for entry in state.entries[known:]]
     if nul >= 0 and text[nul:].strip(_SPACE + "\0"):
         state.faults.append(Fault("PgBouncer stops reading at this NUL character", source.span(nul, nul + 1), fatal=False))
-    if state.headers and not state.includes:
-        state.faults.extend(Fault("PgBouncer refuses a setting before the first [section]", entry.key_span) for entry in state.homeless)
-    _supersede(state)
-    faults = sorted(state.faults, key=lambda fault: fault.span.start)
-    return Parsed(source, tuple(state.entries), () if template else tuple(faults))
+
+
+def _include(state: _State, at: int, end: int) -> None:
+    """``%include`` of a file: what stands in it, else an entry that says it is there."""
+    source = state.source
+    name = source.text[at + len(INCLUDE) : end].strip(_SPACE)
+    found = state.read(name) if state.read is not None and not _mark(name) else None
+    if found is None or state.included >= _MOST:
+        _add(state, INCLUDE, at, at + len(INCLUDE), at + len(INCLUDE), end)
+        state.includes = True
+        return
+    if any(found is file or found.path == file.path for file in state.files) or len(state.files) > _DEEPEST:
+        state.faults.append(Fault("PgBouncer follows includes ten deep at most", _rest(source, at, end)))
+        return
+    state.included += 1
+    state.files.append(found)
+    _file(state, found)
+    state.files.pop()
+    state.source = source
+    state.bad = -1
 
 
 def _opaque(entry: Entry, reason: str) -> Entry:
@@ -126,8 +165,7 @@ def _line(state: _State, at: int, end: int) -> None:
         elif text[at] in ";#":
             return
         elif text.startswith(INCLUDE, at, end) and text[at + len(INCLUDE) : at + len(INCLUDE) + 1] in (" ", "\t"):
-            _add(state, INCLUDE, at, at + len(INCLUDE), at + len(INCLUDE), end)
-            state.includes = True
+            _include(state, at, end)
             return
         elif text[at] == "[":
             closing = text.find("]", at, end)
@@ -285,10 +323,9 @@ def _supersede(state: _State) -> None:
 
 
 def inline_comment(entry: Entry) -> Fault | None:
-    """The text behind a value that was meant as a comment, and that PgBouncer reads as part of it.
+    """The text behind a refused value that was meant as a comment, and that PgBouncer reads as part of it.
 
-    Not fatal where the setting takes any text; refused in numbers, flags, choices and connect
-    strings, as their readers say.  The fix puts the comment on a line of its own.
+    The fix puts the comment on a line of its own.
     """
     span = entry.value_span
     found = _comment(span.source.text, span.start, span.end)
@@ -297,7 +334,6 @@ def inline_comment(entry: Entry) -> Fault | None:
     return Fault(
         "PgBouncer reads this comment as part of the value: a comment needs its own line",
         span.source.span(found, span.end),
-        fatal=False,
         fix=_move_comment(entry, found),
     )
 
