@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from polint.formats import byte_filter
 from polint.formats.php import NEEDLES, ConnectionEntry, PdoCall, PhpFile, SettingEntry, parse
 from polint.source import Source
-from polint.value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value
+from polint.value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value, env_reads
 
 
 def read(text: str) -> PhpFile:
@@ -327,48 +328,12 @@ def test_laravel_database() -> None:
     assert play(pgsql.options["ATTR_ERRMODE"].value) == "ERRMODE_EXCEPTION"
 
 
-def test_environment_reads() -> None:
-    found = read(DATABASE)
-    assert [(env.name, env.span.text, env.span.place) for env in found.env_reads] == [
-        ("DB_CONNECTION", "'DB_CONNECTION'", (7, 22)),
-        ("DB_DATABASE", "'DB_DATABASE'", (9, 62)),
-        ("DB_HOST", "'DB_HOST'", (13, 27)),
-        ("PGHOST", "'PGHOST'", (13, 42)),
-        ("DB_PORT", "'DB_PORT'", (15, 27)),
-        ("DB_SCHEMA", "'DB_SCHEMA'", (16, 45)),
-        ("DB_PERSISTENT", "'DB_PERSISTENT'", (18, 45)),
-        ("CA", "'CA'", (21, 96)),
-        ("APP_NAME", "'APP_NAME'", (26, 43)),
-    ]
-
-
-def test_environment_reads_in_code() -> None:
-    text = """<p><?= getenv("A") ?></p><?php
-    /* getenv('NO') */ # env('NO')
-    $x = 'getenv("NO")'; $y = "env('NO') {$_ENV['B']} $_SERVER[C]"; $z = <<<T
-    getenv('NO') {$_SERVER['D']}
-    T;
-    \\Illuminate\\Support\\Env::get('E'); Env::getOrFail('F'); $this->env('NO'); Foo::getenv('NO'); getenv($no); env();
-    $_SERVER['REQUEST_URI']; $_ENV[$no]; $_ENV; function env($key) {} $a = \\getenv('G', true); GetEnv('H'); env("x$no");
-    """
-    assert [(env.name, env.span.text) for env in read(text).env_reads] == [
-        ("A", '"A"'),
-        ("B", "'B'"),
-        ("C", "C"),
-        ("D", "'D'"),
-        ("E", "'E'"),
-        ("F", "'F'"),
-        ("G", "'G'"),
-        ("H", "'H'"),
-    ]
-
-
 def test_characters_not_bytes() -> None:
     found = read("<?php /* привет 🙂 */ return ['connections' => ['базА' => ['host' => env('ХОСТ', 'é')]]];")
     entry = found.connections[0]
     assert (entry.name, entry.span.text, entry.span.place) == ("базА", "'базА'", (1, 48))
     assert places(entry.settings.values()) == [("host", "'host' => env('ХОСТ', 'é')", "'host'", "env('ХОСТ', 'é')", (1, 59))]
-    assert found.env_reads[0].span.text == "'ХОСТ'"
+    assert [read.span.text for read in env_reads(entry.settings["host"].value)] == ["'ХОСТ'"]
 
 
 @pytest.mark.parametrize(
@@ -856,3 +821,62 @@ def test_time_is_linear() -> None:
 )
 def test_broken_syntax(text: str, places: list[tuple[int, int]]) -> None:
     assert [fault.span.place for fault in parse(Source("config/database.php", text)).faults] == places
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("DB::enableQueryLog();", [(False, False)]),
+        ("$this->db?->connection('a')->enableQueryLog();", [(False, False)]),
+        ("namespace A; class B { function f() { return tap(1, fn () => DB::enableQueryLog()); } }", [(False, False)]),
+        ("DB::EnableQueryLog(); // ->enableQueryLog()", [(False, False)]),
+        ("enableQueryLog(); $f = 'enableQueryLog'; DB::$enableQueryLog; [DB::class, 'enableQueryLog'];", []),
+        ("class A { function enableQueryLog() {} }", []),
+        ("DB::enableQueryLog(); DB::flushQueryLog();", [(False, True)]),
+        ("class A { function a() { DB::enableQueryLog(); } function b() { DB::disableQueryLog(); } }", [(False, True)]),
+        ("if (app()->isLocal()) DB::enableQueryLog();", [(True, False)]),
+        ("if (a()) { b(); } else { DB::enableQueryLog(); }", [(True, False)]),
+        ("if (DB::enableQueryLog()) { b(); }", [(False, False)]),
+        ("config('app.debug') && DB::enableQueryLog();", [(True, False)]),
+        ("config('app.debug') ? DB::enableQueryLog() : null;", [(True, False)]),
+        ("match (env('APP_ENV')) { 'local' => DB::enableQueryLog(), default => null };", [(True, False)]),
+        ("when(app()->isLocal(), fn () => DB::enableQueryLog());", [(True, False)]),
+        ("function f() { if (! app()->isLocal()) { return; } DB::enableQueryLog(); }", [(True, False)]),
+        ("function f() { abort_unless(app()->isLocal(), 404); DB::enableQueryLog(); }", [(True, False)]),
+        ("function f() { if (a()) { b(); } DB::enableQueryLog(); }", [(False, False)]),
+        ("function f() { DB::enableQueryLog(); if (a()) { return; } }", [(False, False)]),
+        ("if (a()) { return; } class B { function f() { DB::enableQueryLog(); } }", [(False, False)]),
+        ("class A { private function startProfiler() { DB::enableQueryLog(); } }", [(True, False)]),
+        ("try { DB::enableQueryLog(); } catch (E $e) { DB::enableQueryLog(); }", [(False, False), (True, False)]),
+        ("foreach ($a as $b) { $b->enableQueryLog(); }", [(False, False)]),
+        ("DB::enableQueryLog( ; if (", [(False, False)]),
+    ],
+)
+def test_query_log(code: str, expected: list[tuple[bool, bool]]) -> None:
+    assert [(call.is_conditional, call.is_ended) for call in read(f"<?php {code}").query_logs] == expected
+
+
+def test_query_log_place() -> None:
+    call = read("<?php\nuse X\\DB;\n  DB::connection('a')\n    ->enableQueryLog();\n").query_logs[0]
+    assert (call.span.place, call.span.text) == ((3, 3), "DB::connection('a')\n    ->enableQueryLog()")
+
+
+@pytest.mark.parametrize(
+    ("sides", "known"),
+    [
+        ("'read' => ['host' => 'a'], 'write' => ['host' => 'b']", True),
+        ("'read' => ['host' => 'a', 'options' => [PDO::ATTR_TIMEOUT => 1]]", False),
+        ("'write' => [['host' => 'a'], ['host' => 'b', 'options' => []]]", False),
+        ("'read' => 'x'", True),
+    ],
+)
+def test_options_of_one_side_leave_the_others_unknown(sides: str, known: bool) -> None:
+    assert connection(f"['options' => [PDO::ATTR_TIMEOUT => 5], {sides}]").options_known is known
+
+
+def test_every_needle_of_the_format_holds_a_hint() -> None:
+    """And files with the newer names of classes are read."""
+    is_worth = byte_filter("php")
+    for code in ("new Pdo\\Pgsql(", "use Pdo\\Pgsql;", "DB::enableQueryLog()", "PDO::connect(", "pg_connect("):
+        assert is_worth(code.encode())
+    assert not is_worth(b"$pdo->query()")

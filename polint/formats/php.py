@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..patterns import lazy
 from ..source import Source, Span
-from ..value import Computed, EnvRead, Literal, Opaque, Value
+from ..tuples import NamedTuple
+from ..value import Computed, Literal, Opaque, Value
 from . import Fault
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from ..treesitter import Syntax
     from .php_arrays import Array, Item
     from .php_names import Scope
+    from .php_query_log import QueryLogCall
     from .php_values import Reader
 
 # A file without any of these byte strings holds no connection and is not parsed.
 NEEDLES: tuple[bytes, ...] = (b"new PDO", b"new \\PDO", b"pg_pconnect", b"pg_connect", b"'connections'", b'"connections"',
                               b"'environments'", b'"environments"', b"ATTR_PERSISTENT",
-                              b"PDO::connect", b"new Pdo\\", b"new \\Pdo\\")  # fmt: skip
+                              b"PDO::connect", b"new Pdo\\", b"new \\Pdo\\", b"enableQueryLog")  # fmt: skip
 
 
 class SettingEntry(NamedTuple):
@@ -47,7 +49,8 @@ class ConnectionEntry(NamedTuple):
 
     ``read_hosts`` and ``write_hosts`` hold the hosts of a read/write split (empty: no split; Laravel splits when
     there is a ``read``, whatever ``write`` says).  ``options``, ``read`` and ``write`` are not among ``settings``.
-    ``settings_known`` and ``options_known`` are False where others may be set by something that could not be read.
+    ``settings_known`` and ``options_known`` are False where others may be set by something that could not be read,
+    or by one side of the split.
     """
 
     name: str
@@ -66,7 +69,7 @@ class PdoCall(NamedTuple):
 
     ``driver`` is the part of the DSN before its colon when that much is written out, else "".  ``keywords`` are
     the DSN's (``host``, ``dbname``), each with what is known of it, which may be more than of the DSN as a whole;
-    empty when the DSN is not taken apart with certainty.
+    empty when the DSN is not taken apart with certainty.  The password is not among them.
     """
 
     function: str
@@ -78,6 +81,7 @@ class PdoCall(NamedTuple):
     options_known: bool  # False: options are given by something that could not be read
     driver: str = ""
     keywords: Mapping[str, Value] = {}
+    password: Value | None = None  # the argument, else the DSN's
 
 
 class Supervisor(NamedTuple):
@@ -105,16 +109,15 @@ class PhpFile(NamedTuple):
     calls: tuple[PdoCall, ...] = ()
     supervisors: tuple[Supervisor, ...] = ()
     attributes_set: tuple[SettingEntry, ...] = ()  # ``$pdo->setAttribute(PDO::ATTR_PERSISTENT, true)``
-    env_reads: tuple[EnvRead, ...] = ()
     connections_known: bool = True  # False: there may be others
     supervisors_known: bool = True
+    query_logs: tuple[QueryLogCall, ...] = ()
     faults: tuple[Fault, ...] = ()  # where broken syntax may hide connections: the first place
 
 
-# Where to look: what opens connections, reads the environment or sets constants
+# Where to look: what opens connections or sets constants
 _PLACES = lazy(
-    rb"\b(?:new\s+[\\\w]*(?:pdo|pgsql)\b|(?:pdo|pgsql)\s*::\s*connect\b|pg_p?connect\b|setattribute\b|define\s*\("
-    rb"|(?:get)?env\s*\(|env\s*::\s*get(?:orfail)?\b)|\$_(?:ENV|SERVER)\b",
+    rb"\b(?:new\s+[\\\w]*(?:pdo|pgsql)\b|(?:pdo|pgsql)\s*::\s*connect\b|pg_p?connect\b|setattribute\b|enablequerylog\b|define\s*\()",
     re.IGNORECASE,
 )
 _KEYS = (b"'connections'", b'"connections"', b"'environments'", b'"environments"')
@@ -127,7 +130,7 @@ _Seen = dict[int, "tuple[Array, dict[str, SettingEntry]]"]  # options by the ide
 def parse(source: Source) -> PhpFile:
     """Read one PHP file; broken code gives what could be read of it."""
     from .. import treesitter
-    from . import php_calls, php_laravel
+    from . import php_laravel
     from .php_values import Reader
 
     syntax = treesitter.parse("php", source)
@@ -139,22 +142,24 @@ def parse(source: Source) -> PhpFile:
     calls: list[PdoCall] = []
     seen: _Seen = {}
     attributes: list[SettingEntry] = []
-    reads: list[EnvRead] = []
+    logs: list[QueryLogCall] = []
     for path in paths:
-        word = "" if path[-1].type not in ("name", "new", "$") else _text(path[-1])
-        if word in ("env", "getenv", "$"):
-            read = php_calls.env_read(reader, path)
-            if read is not None:
-                reads.append(read)
-        elif word == "setattribute":
+        word = _text(path[-1]) if path[-1].type in ("name", "new") else ""
+        if word == "setattribute":
             attribute = _attribute(reader, path)
             if attribute is not None:
                 attributes.append(attribute)
+        elif word == "enablequerylog":
+            from .php_query_log import query_log
+
+            logged = query_log(syntax, path)
+            if logged is not None:
+                logs.append(logged)
         elif word and word != "define":
             call = _call(reader, path, seen)
             if call is not None:
                 calls.append(call)
-    found = PhpFile(source, calls=tuple(calls), attributes_set=tuple(attributes), env_reads=tuple(reads))
+    found = PhpFile(source, calls=tuple(calls), attributes_set=tuple(attributes), query_logs=tuple(logs))
     if any(key in syntax.data for key in _KEYS):
         found = php_laravel.configured(reader, found)
     return found._replace(faults=_faults(syntax)) if syntax.root.has_error else found
@@ -243,6 +248,9 @@ def _call(reader: Reader, path: list[Node], seen: _Seen) -> PdoCall | None:
         if owner is None and len(given.positional) > 2:
             dsn = Opaque("given as separate arguments", span)
     options, known = _options(reader, options_node, scope, seen)
+    keywords = _keywords(dsn, owner is not None)
+    word = given.get(2, "password") if owner is not None else None
+    said = keywords.pop("password", None)
     return PdoCall(
         function,
         span,
@@ -252,7 +260,8 @@ def _call(reader: Reader, path: list[Node], seen: _Seen) -> PdoCall | None:
         reader.span(options_node) if options_node is not None else None,
         known and (options_node is not None or not given.spread),
         _driver(dsn) if owner is not None and reader.names.class_name(owner) == "pdo" else "pgsql",
-        _keywords(dsn, owner is not None),
+        keywords,
+        reader.value(word, scope) if word is not None else said,
     )
 
 
@@ -371,5 +380,4 @@ def _keywords(dsn: Value | None, is_pdo: bool) -> dict[str, Value]:
             in_value, value, shift = False, [], end + 1
     if in_value and value:
         found[key] = value[0] if len(value) == 1 else Computed(concat, tuple(value), pieces[-1].span)
-    found.pop("password", None)
     return found

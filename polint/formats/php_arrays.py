@@ -6,9 +6,10 @@ keys: options that went through them have lost their meaning, as in PHP.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..source import Span
+from ..tuples import NamedTuple
 from ..value import Computed, Literal, Opaque, Value
 from .php_convert import ATTRIBUTES, kept, to_bool
 from .php_names import Scope

@@ -9,7 +9,7 @@ from ..source import Span
 from ..value import Computed, EnvRead, Fallback, Literal, Opaque, Value
 from .php_convert import ARGUMENTS, CASTS, FUNCTIONS, as_count, as_truth, laravel
 from .php_names import Scope
-from .php_nodes import Call, bare, parts, text
+from .php_nodes import Call, bare, text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -150,34 +150,6 @@ def _implode(reader: Reader, glue: Value, array: Array | None, depth: int, span:
     for item in array.items.values():
         pieces.extend(([glue] if pieces else []) + [reader.item_value(item, depth)])
     return reader.joined(pieces, span)
-
-
-def env_read(reader: Reader, path: list[Node]) -> EnvRead | None:
-    """The read of an environment variable, by a written name, at the last node of ``path``."""
-    node = path[-2]
-    if node.type == "variable_name":
-        inside = parts(path[-3]) if path[-3].type == "subscript_expression" else []
-        if len(inside) < 2 or inside[0].id != node.id or inside[1].type not in ("string", "encapsed_string", "name"):
-            return None
-        found = array_read(reader, inside[1], reader.names.scope(path), 0)
-        hidden = isinstance(found, EnvRead) and text(node) == "$_SERVER" and is_request(found.name)
-        return found if isinstance(found, EnvRead) and not hidden else None
-    named = path[-1]
-    if node.type == "qualified_name":
-        node, named = path[-3], node
-    call = None
-    if node.type == "function_call_expression":
-        function = node.child_by_field_name("function")
-        call = reader.arguments(node) if function is not None and function.id == named.id else None
-    elif node.type == "scoped_call_expression" and bare(node.child_by_field_name("scope")) == "Env":
-        call = reader.arguments(node) if text(node.child_by_field_name("name")) in ("get", "getOrFail") else None
-    if call is None:
-        return None
-    argument = call.get(0, "key") or call.named.get("name")
-    if argument is None or argument.type not in ("string", "encapsed_string"):
-        return None
-    found = _read(reader, argument, reader.names.file if argument.type == "string" else reader.names.scope(path), 0)
-    return found if isinstance(found, EnvRead) else None
 
 
 def split_text(reader: Reader, item: Item) -> Value | None:

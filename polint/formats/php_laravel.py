@@ -102,6 +102,7 @@ def _connection(reader: Reader, item: Item) -> ConnectionEntry:
         else:
             value = reader.item_value(given)
             known = isinstance(value, Literal) and not value.value
+    known = known and not any(_has_options(reader, array.items.get(side)) for side in ("read", "write"))
     host = settings.get("host")
     base = () if host is None else host.items or (host.value,)
     return ConnectionEntry(
@@ -115,6 +116,15 @@ def _connection(reader: Reader, item: Item) -> ConnectionEntry:
         known,
         array.known,
     )
+
+
+def _has_options(reader: Reader, item: Item | None) -> bool:
+    """Whether one side of a split has PDO options of its own, which replace the connection's."""
+    side = reader.item_array(item) if item is not None else None
+    if side is None:
+        return False
+    listed = (reader.item_array(inner) for key, inner in side.items.items() if key.isdigit())
+    return "options" in side.items or any(one is not None and "options" in one.items for one in listed)
 
 
 def _hosts(reader: Reader, item: Item | None, base: tuple[Value, ...]) -> tuple[Value, ...]:

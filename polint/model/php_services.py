@@ -5,22 +5,25 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..fact import Fact, default, derive, unknown
 from ..source import Span
+from ..tuples import NamedTuple
 from . import images
-from .connections import driver, is_database, is_pgsql, supervisors
+from .artisan import OCTANE, calls
+from .connections import driver, is_database, is_pgsql, names_connection, supervisors
 from .connections import processes as supervised
 from .fpm import runs_fpm
 from .project import Service
-from .resolve import NOTHING, Environment, resolve
+from .resolve import NOTHING, UNKNOWN, Environment, resolve
 from .server import Consumer
-from .stack import below, read_env, under
-from .targets import LOCAL, Target, evidence, host_of, locate, needed, reach
+from .stack import below, read_env
+from .targets import LOCAL, Link, Target, evidence, host_of, is_beyond, locate, needed, reach
 
 if TYPE_CHECKING:
     from ..formats import php
+    from .client import Fpm
     from .consumers import Linker
 
 
@@ -77,9 +80,27 @@ class PhpServices:
             reason = "Apache decides how many PHP workers it runs (MaxRequestWorkers)"
         elif base.base == "php" and "cli" in base.tag and service.command:
             reason = "what its command runs cannot be told"
+        loose = self.loose_fpm(service, files) if base.base != "php" else None
         for place in places:
-            self.linker.add(self.linker.unknown(service, "php", reason), place.target)
+            known = None
+            if loose is not None:
+                said = f"{loose.span.path}, the only php-fpm pool of the stack"
+                known = Consumer(service.name, "php-fpm", service.replicas, loose.max_children, place.least, loose.span,
+                                 highest=place.most, inferred=said)  # fmt: skip
+            if known is not None and place.target.past:  # where it connects is doubtful, too: one guess must not rest on another
+                self.linker.past.setdefault(place.target.past, []).append(known)
+                known = None
+            self.linker.add(known or self.linker.unknown(service, "php", reason), place.target)
         return True
+
+    def loose_fpm(self, service: Service, files: Mapping[str, php.PhpFile]) -> Fpm | None:
+        """The one php-fpm pool of the stack that no service is seen to read, where ``service`` alone runs PHP, in an image nobody reads."""
+        stack = self.linker.stack
+        if any(self.fpms.values()) or service.entry.build is not None:
+            return None
+        found = [fpm for fpm in self.project.fpms if not fpm.service and below(fpm.span.path, stack.folder)]
+        others = [one for one in stack.services.values() if any(below(path, folder) for path in files for folder in one.folders)]
+        return found[0] if len(found) == 1 and others == [service] else None
 
     def starts_more(self, service: Service) -> str:
         """Why a service with php-fpm may run further workers: a supervisor, or a start script that was not read or starts some."""
@@ -109,17 +130,16 @@ class PhpServices:
 
     def artisan(self, service: Service) -> list[tuple[str, Fact[int]]]:
         """(kind, processes) of every Laravel process of the command that answers no web requests."""
-        text = " ".join(word for word, _ in service.command)
         span = service.command[0][1] if service.command else service.span
         stated = service.stated.get("processes")
+        commands = calls(service)
         found: list[tuple[str, Fact[int]]] = []
-        for match in re.finditer(r"artisan['\"]?,?\s+['\"]?([a-z][\w:-]*)([^;&|]*)", text):
-            command, options = match.groups()
+        for command, options in commands:
             one = default("processes", 1, "one process a container")
-            if command == "octane:start":
+            if command in OCTANE:
                 workers, tasks = re.search(r"--workers[= ](\d+)", options), re.search(r"--task-workers[= ](\d+)", options)
                 count = Fact("workers", "written", int(workers.group(1)) + (int(tasks.group(1)) if tasks else 0), span) if workers else None
-                one = count or unknown("workers", "octane:start takes as many workers as there are CPUs", span)
+                one = count or unknown("workers", f"{command} takes as many workers as there are CPUs", span)
                 found.append(("laravel-octane", one))
             elif command == "horizon":
                 found.append(("laravel-horizon", one))
@@ -129,7 +149,7 @@ class PhpServices:
                 found.append(("laravel-schedule", default("processes", 1, "one command at a time")))
             elif command == "serve":
                 found.append(("laravel-serve", default("processes", 1, "artisan serve handles one request at a time")))
-        if not found and re.search(r"artisan\b", text) and "php-fpm" not in text:
+        if not found and commands and not any("php-fpm" in text for text, _ in service.command):
             found.append(("laravel-command", default("processes", 1, "one process a container")))
         if stated is not None and len(found) == 1:
             found = [(found[0][0], stated.named("processes"))]
@@ -146,7 +166,7 @@ class PhpServices:
             pgsql = [entry for entry in file.connections if driver(entry, environment) in ("pgsql", "")]
             name = str(wanted.value) if wanted is not None and wanted.is_known else ""
             main = next((entry for entry in pgsql if entry.name == name), None) if name else next(iter(pgsql), None)
-            used = [entry for entry in pgsql if entry is main or self.names_connection(service, entry.name, path)]
+            used = [entry for entry in pgsql if entry is main or names_connection(entry.name, path, service.folders, self.tree)]
             return [place for entry in used for place in self.places(service, entry, environment, is_main=entry is main)]
         calls = [call for file in files.values() for call in file.calls]
         if calls and all(call.driver not in ("", "pgsql") for call in calls):
@@ -155,13 +175,14 @@ class PhpServices:
         for call in calls:
             if not is_pgsql(call, service.environment):
                 continue
-            dsn = resolve("dsn", call.dsn, service.environment) if call.dsn is not None else None
+            dsn = resolve("dsn", call.dsn, service.environment.outlined) if call.dsn is not None else None
             host = call.keywords.get("host")
             said = resolve("host", host, service.environment) if host is not None else None
-            if said is not None and said.is_known and not (dsn is not None and dsn.is_known):
+            if said is not None and said.is_known and said.value and not self.linker.said(service.stated):
                 target = reach(service, str(said.value), self.ends)
             else:
                 target = self.linker.target(service, dsn)
+            self.linker.links.append(Link(service, service.environment, target, call=call))
             found.setdefault((id(target.server), target.pooler, target.reason), Place(target, one, None))
         if found:
             return list(found.values())
@@ -170,18 +191,6 @@ class PhpServices:
             return [Place(target, one, None) for target in seen]
         needs = needed(service, self.ends)
         return [Place(self.linker.target(service, None), one, None)] if needs else []
-
-    def names_connection(self, service: Service, name: str, config: str) -> bool:
-        """Whether the code asks for a connection by this name somewhere."""
-        quoted = (f"'{name}'".encode(), f'"{name}"'.encode())
-        for folder in service.folders:
-            for path in under(self.tree.paths("php"), (folder,)):
-                if path == config or "/config/" in f"/{path}":
-                    continue
-                data = self.tree.data(path)
-                if b"onnection" in data and any(text in data for text in quoted):
-                    return True
-        return False
 
     def places(self, service: Service, entry: php.ConnectionEntry, environment: Environment, *, is_main: bool) -> list[Place]:
         """Where one Laravel connection leads: the write side, and the read side when the hosts are split."""
@@ -193,6 +202,7 @@ class PhpServices:
         main = locate(str(written.value), self.ends) if written is not None else self.php_target(service, entry, environment)
         if not is_main and (main.server is None and not main.pooler):
             return []
+        self.linker.links.append(Link(service, environment, main, entry=entry))
         sides = [locate(str(fact.value), self.ends) for fact in known]
         same = [side for side in sides if (side.server, side.pooler) == (main.server, main.pooler)]
         split = Fact("connections", "written", 2, entry.span)
@@ -211,14 +221,24 @@ class PhpServices:
             setting = entry.settings.get(key)
             if setting is None:
                 continue
-            fact = resolve(key, setting.value, environment)
+            fact = resolve(key, setting.value, environment.outlined)
             if fact.is_known and fact.value:
                 host = host_of(str(fact.value)) if key == "url" else str(fact.value)
+                if is_beyond(host, self.ends):
+                    return Target(None, reason="its host is no server of this stack", elsewhere=True)
+                if UNKNOWN in host:
+                    break
                 target = locate(host, self.ends)
                 if target.elsewhere and host in LOCAL and (fact.is_default or not fact.via):
                     break  # the skeleton's own 127.0.0.1, which no container can mean
-                return target
+                return target._replace(past=self.passed_by(entry, environment)) if key == "url" and target.server else target
         return self.linker.target(service, None)
+
+    def passed_by(self, entry: php.ConnectionEntry, environment: Environment) -> str:
+        """The pooler that the ``host`` of a connection names, which its ``url`` is laid over (Laravel, ConfigurationUrlParser)."""
+        setting = entry.settings.get("host")
+        fact = resolve("host", setting.value, environment) if setting is not None else None
+        return locate(str(fact.value), self.ends).pooler if fact is not None and fact.is_known and fact.value else ""
 
     def laravel_env(self, path: str) -> Environment:
         """The application's own .env, which Laravel reads under the real environment."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from ..patterns import lazy
+from ..tuples import NamedTuple
 from . import images
 from .project import Service, Stack
-from .resolve import resolve
+from .resolve import UNKNOWN, Environment, resolve
 from .server import Server
+
+if TYPE_CHECKING:
+    from ..formats import php, rust
+    from .crates import CrateSources
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "0.0.0.0")
 SOCKET = "a Unix socket"  # stands for a host
@@ -44,6 +50,14 @@ class Endpoints:
         """The servers, each once."""
         return list({id(server): server for server in self.servers.values()}.values())
 
+    def without(self, pooler: str) -> Endpoints:
+        """As the named pooler sees them: it does not connect to itself."""
+        found = Endpoints(self.servers)
+        found.poolers = {name: service for name, service in self.poolers.items() if service != pooler}
+        found.services = self.services
+        found.foreign = self.foreign
+        return found
+
 
 class Target(NamedTuple):
     """Where a client connects: a server, a pooler in between, or neither with the reason."""
@@ -53,6 +67,27 @@ class Target(NamedTuple):
     reason: str = ""
     inferred: str = ""
     elsewhere: bool = False  # a host that is no part of the project
+    past: str = ""  # the pooler that the client's own host names, where a URL wins over it and leads to the server
+
+
+class Link(NamedTuple):
+    """One place in code that connects, as it runs in ``service`` (None: in no compose file).
+
+    It is one of ``pool``, with the Rust ``crates`` it belongs to, ``entry`` (of Laravel's config/database.php) and ``call``.
+    """
+
+    service: Service | None
+    environment: Environment
+    target: Target
+    pool: rust.PoolCall | None = None
+    crates: Sequence[CrateSources] = ()
+    entry: php.ConnectionEntry | None = None
+    call: php.PdoCall | None = None
+
+    @property
+    def place(self) -> rust.PoolCall | php.ConnectionEntry | php.PdoCall | None:
+        """The one of them that it is."""
+        return self.pool or self.entry or self.call
 
 
 def endpoints(stack: Stack, stacks: Sequence[Stack]) -> Endpoints:
@@ -60,7 +95,7 @@ def endpoints(stack: Stack, stacks: Sequence[Stack]) -> Endpoints:
     found = Endpoints()
     by_service = {server.service: server for server in stack.servers}
     for service in stack.services.values():
-        for name in _names(service, stack):
+        for name in names_of(service, stack):
             if service.name in by_service:
                 found.servers[name] = by_service[service.name]
             elif images.is_pgbouncer(service.base_image):
@@ -69,19 +104,21 @@ def endpoints(stack: Stack, stacks: Sequence[Stack]) -> Endpoints:
                 found.services[name] = service
     if stack.project is None and stack.servers:
         found.servers.update(dict.fromkeys(LOCAL, stack.servers[0]))
+    if stack.servers:
+        return found
     abroad: dict[str, list[Server]] = {}
     shared = stack.project is not None and any("external:" in source.text for source in stack.project.sources)
     for other in stacks:
         if other is not stack and (shared or other.folder == stack.folder) and other.project is not None:
             for server in other.servers:
-                for name in _names(other.services[server.service], other):
+                for name in names_of(other.services[server.service], other):
                     abroad.setdefault(name, []).append(server)
-    if not stack.servers:
-        found.foreign = {name: servers[0] for name, servers in abroad.items() if len(servers) == 1}
+    found.foreign = {name: servers[0] for name, servers in abroad.items() if len(servers) == 1}
     return found
 
 
-def _names(service: Service, stack: Stack) -> list[str]:
+def names_of(service: Service, stack: Stack) -> list[str]:
+    """The host names a service answers to."""
     entry = service.entry
     names = [service.name, *entry.aliases]
     container = resolve("container_name", entry.container_name, stack.outer) if entry.container_name is not None else None
@@ -156,6 +193,15 @@ def reach(service: Service, host: str, ends: Endpoints) -> Target:
     return Target(None, reason=f"{host} is the container itself")
 
 
+def is_beyond(host: str, ends: Endpoints) -> bool:
+    """Whether a host known in part is for certain none of the project's: ``db-${STAGE}.shop.eu`` is no container."""
+    pieces = host.split(UNKNOWN)
+    if len(pieces) == 1:
+        return False
+    names = (*ends.servers, *ends.poolers, *ends.foreign, *ends.services, *LOCAL)
+    return not any(re.fullmatch(".*".join(map(re.escape, pieces)), name) for name in names)
+
+
 def needed(service: Service, ends: Endpoints) -> list[str]:
     """The servers and poolers that the service's depends_on names."""
     return [name for name in service.entry.depends_on if name in ends.servers or name in ends.poolers]
@@ -164,7 +210,7 @@ def needed(service: Service, ends: Endpoints) -> list[str]:
 def evidence(service: Service, ends: Endpoints) -> list[Target]:
     """Every place the service's variables and command point to, each once, those of the project first."""
     found: dict[tuple[int, str, str], Target] = {}
-    for name, fact in service.environment.variables.items():
+    for name, fact in service.environment.outlined.variables.items():
         if fact.is_known:
             for target in _in_text(name, str(fact.value), service, ends):
                 found.setdefault((id(target.server), target.pooler, target.reason), target)
@@ -197,7 +243,7 @@ def _in_text(name: str, text: str, service: Service, ends: Endpoints) -> Iterato
     url = _URL.search(text)
     if url is not None:
         scheme = url.group(1).lower()
-        hosts = hosts_of(text)
+        hosts = [host for host in hosts_of(text) if UNKNOWN not in host]
         if scheme.startswith(_POSTGRES):
             inside = [host for host in hosts if host in known]
             for host in inside or hosts[:1]:
@@ -207,6 +253,8 @@ def _in_text(name: str, text: str, service: Service, ends: Endpoints) -> Iterato
         return
     if text in known:
         yield locate(text, ends)
+    elif UNKNOWN in text:
+        yield from (locate(host, ends) for host in hosts_of(text) if host in known)
     elif (found := _HOST_PORT.fullmatch(text)) and found.group(1) in known:
         yield locate(found.group(1), ends)
     elif "=" in text and (pairs := hosts_of(text)):
