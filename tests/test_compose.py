@@ -247,6 +247,22 @@ def test_healthcheck(written: str, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("healthcheck: {disable: true}", "compose.yml:3:5 healthcheck: {disable: true}"),
+        ("healthcheck: {disable: 'yes'}", "compose.yml:3:5 healthcheck: {disable: 'yes'}"),
+        ("healthcheck: {test: [NONE]}", "compose.yml:3:5 healthcheck: {test: [NONE]}"),
+        ("healthcheck: {test: [CMD, NONE]}", None),
+        ("healthcheck: {interval: 1s}", None),
+        ("image: x", None),
+    ],
+)
+def test_healthcheck_switched_off(written: str, expected: str | None) -> None:
+    span = a(written).healthcheck_off
+    assert (where(span) if span else None) == expected
+
+
+@pytest.mark.parametrize(
     ("item", "source", "target"),
     [
         ("./pg.conf:/etc/pg.conf:ro", "./pg.conf", "/etc/pg.conf"),

@@ -9,18 +9,21 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import polint.catalogue
+from polint import lint
 from polint.catalogue import NEWEST, OLDEST, Setting, judge_name, judge_value
 from polint.catalogue import setting as postgres_setting
 from polint.formats.ini import parse_fpm
 from polint.formats.pgbouncer import connect_string
 from polint.formats.pgbouncer import parse as parse_bouncer
 from polint.formats.postgresql_conf import parse, parse_arguments
+from polint.model.pgbouncer_faults import of_parsed
 from polint.pgbouncer_settings import DATABASE_SETTINGS, USER_SETTINGS, Unclear, read_pair
 from polint.pgbouncer_settings import SETTINGS as BOUNCER_SETTINGS
 from polint.pgbouncer_settings import read as read_bouncer
@@ -477,6 +480,63 @@ def test_php_fpm_refuses_the_same_lines(tmp_path: Path, line: str, refused: bool
     assert bool(parse_fpm(Source("www.conf", line + "\n")).faults) is refused
 
 
+def pool_settings(rng: random.Random) -> dict[str, str]:
+    """A pool that is nearly right: each setting there or not, its number in range or just outside."""
+    number = [str(count) for count in (-1, 0, 1, 2, 3, 4, 5, 6)]
+    names = {
+        "pm": ["dynamic", "dynamic", "dynamic", "static", "ondemand", "Dynamic", "forking", "STATIC"],
+        "pm.max_children": ["5", "5", "4", "6", *number, "5.5", "abc", '"5"', "${N}"],
+        "pm.start_servers": number,
+        "pm.min_spare_servers": ["1", "2", *number],
+        "pm.max_spare_servers": ["3", "4", "5", *number],
+        "pm.max_requests": ["0", "500", "x"],
+        "pm.max_spawn_rate": ["32", "1", "0"],
+        "pm.process_idle_timeout": ["10s", "1m", "0", "5x", "7"],
+        "request_terminate_timeout": ["30", "30s", "1m", "30ms", "5 s", "1.5h", "5S", "x", "-1"],
+        "request_slowlog_timeout": ["0", "5s"],
+        "catch_workers_output": ["yes", "no", "maybe", "on"],
+        "rlimit_files": ["1024", "many"],
+        "rlimit_core": ["unlimited", "0", "-1"],
+        "process.priority": ["-19", "20", "21", "high"],
+        "pm.status_path": ["/status", "status", "/", "/a b"],
+        "php_admin_flag[log_errors]": ["on", "perhaps"],
+    }
+    always = {"pm": 0.97, "pm.max_children": 0.97, "pm.min_spare_servers": 0.9, "pm.max_spare_servers": 0.9, "pm.start_servers": 0.5}
+    return {name: rng.choice(values) for name, values in names.items() if rng.random() < always.get(name, 0.12)}
+
+
+@pytest.mark.skipif(FPM is None, reason="php-fpm is not installed")
+@pytest.mark.parametrize("seed", range(6))
+def test_php_fpm_judges_the_same_pools(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    path = tmp_path / "php-fpm.conf"
+    verdicts = set()
+    for _ in range(40):
+        text = "[www]\nlisten = 9000\nuser = nobody\n" + "".join(f"{key} = {value}\n" for key, value in pool_settings(rng).items())
+        path.write_text(text)
+        done = subprocess.run([str(FPM), "-tt", "-y", str(path)], capture_output=True, env=ENVIRONMENT, check=False)
+        printed = (done.stderr + done.stdout).decode("utf-8", "replace")
+        compose = "services:\n  web:\n    image: php:8.2-fpm\n    environment: {N: '" + ENVIRONMENT.get("N", "") + "'}\n"
+        compose += "    volumes: ['./php-fpm.conf:/usr/local/etc/php-fpm.conf:ro']\n"
+        files = {"compose.yaml": compose, "php-fpm.conf": text}
+        (subjects,) = lint.subjects_of(files)
+        problems = [problem for problem in subjects["problem"] if problem.is_fatal]
+        assert (done.returncode != 0) == bool(problems), (text, printed, [problem.message for problem in problems])
+        verdicts.add(bool(problems))
+        if problems:
+            continue
+        (pool,) = subjects["fpm"]
+        for name in ("pm", "pm.max_children", "pm.max_requests", "request_terminate_timeout"):
+            theirs = re.search(rf"\t{re.escape(name)} = (.*)", printed)
+            ours = {"pm": pool.pm, "pm.max_children": pool.max_children, "pm.max_requests": pool.max_requests}.get(name)
+            if theirs is not None and ours is not None:
+                assert str(ours.value) == theirs[1].lower(), (text, printed)
+            elif theirs is not None and pool.request_terminate_timeout.is_known:  # negative ones are nobody's wish
+                seconds = pool.request_terminate_timeout.value
+                assert (0 if seconds == float("inf") else int(seconds)) == int(theirs[1].removesuffix("s")), (text, printed)
+    assert verdicts == {True, False}
+
+
 PGBOUNCER = program("pgbouncer", ("/usr/sbin", "/usr/local/sbin"))
 KEYS = [
     "a",
@@ -691,6 +751,149 @@ def test_pgbouncer_judges_the_same_files(tmp_path: Path, bouncer_version: tuple[
         (tmp_path / "nowhere").write_text("[databases]\n")
     refused, _, _, log = bouncer(tmp_path, text)
     assert refused == any(fault.fatal for fault in parsed.faults), log
+
+
+PLACES = {
+    "pgbouncer": [
+        "default_pool_size = 020",
+        "default_pool_size = 20 ; twenty",
+        "server_idle_timeout = 1.5",
+        "server_idle_timeout = 10s",
+        "pool_mode = Transaction",
+        "pool_size = 5",
+        "timezone = UTC",
+        "auth_type = plain",
+        "query_wait_timeout = 0",
+        "so_reuseport = 1",
+        "so_reuseport = yes",
+        "max_prepared_statements = 10",
+        "job_name = 'a' ; b",
+        "%include more.ini",
+    ],
+    "databases": [
+        "a = host=x pool_size=5 reserve_pool=2 pool_mode=session",
+        "b = host=x pool_mode=none",
+        "* = host=x",
+        "* = bogus",
+        "c = host=x password='it''s ; # all' user=u",
+        "d = host=x ; c",
+        "e = max_db_connections=x",
+        "client_encoding = UTF8",
+        "f = host=x auth_query='select 1'",
+        "g = port=0",
+        "pgbouncer = host=x",
+        "%include more.ini",
+    ],
+    "users": [
+        "u = pool_mode=transaction max_user_connections=3",
+        "v = pool_size=4",
+        "w = max_db_connections=4",
+        "x =",
+        "* = pool_mode=bogus",
+        "%include more.ini",
+    ],
+}
+MORE = ["", "y = pool_mode=session", "server_lifetime = 60", "[users]\nz = max_user_connections=1", "[databases]", "%include more.ini", "x"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pgbouncer_judges_the_same_folders(tmp_path: Path, bouncer_version: tuple[int, ...], seed: int) -> None:
+    rng = random.Random(seed)
+    verdicts = []
+    for _ in range(50):
+        more = rng.choice(MORE)
+        parts = []
+        for section in rng.choices(["pgbouncer", "databases", "users"], k=rng.randint(1, 3)):
+            parts += [f"[{section}]", *rng.choices(PLACES[section], weights=[4, 1] * (len(PLACES[section]) // 2), k=rng.randint(0, 2))]
+        text = "\n".join(parts)
+        (tmp_path / "more.ini").write_text(more)
+        included = Source("more.ini", more)
+        parsed = parse_bouncer(Source("pgbouncer.ini", text), bouncer_version, {"more.ini": included}.get)
+        ours = [fault for fault in of_parsed(parsed, bouncer_version) if fault.fatal]
+        refused, settings, _, log = bouncer(tmp_path, text)
+        assert refused == bool(ours), (text, more, log, ours)
+        if not refused:
+            assert settings == [(entry.key, str(entry.value.value)) for entry in parsed.entries if isinstance(entry.value, Literal)]
+        verdicts.append(refused)
+    assert 5 < sum(verdicts) < 45
+
+
+def shown(folder: Path, settings: str, *commands: str) -> list[list[list[str]]]:
+    """The answers of a PgBouncer that runs with these lines to commands of its console, as rows of texts."""
+    socket = Path(tempfile.mkdtemp(dir="/tmp"))
+    socket.chmod(0o777)
+    account = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    text = f"unix_socket_dir = {socket}\nadmin_users = {account.pw_name}\nauth_type = any\nlisten_port = 6499\n"
+    (folder / "pgbouncer.ini").write_text(settings.replace("[pgbouncer]\n", f"[pgbouncer]\n{text}", 1))
+    for path in (folder, *folder.parents):  # whoever runs it must get there
+        if path.owner() == pwd.getpwuid(os.getuid()).pw_name and path.parts[:2] == ("/", "tmp") and len(path.parts) > 2:
+            path.chmod(0o755)
+    user = account.pw_uid if os.getuid() == 0 else None
+    process = subprocess.Popen([str(PGBOUNCER), "-q", "pgbouncer.ini"], cwd=folder, stderr=subprocess.PIPE, user=user)
+    try:
+        answers = []
+        for command in commands:
+            call = [str(PSQL), "-h", str(socket), "-p", "6499", "-U", account.pw_name, "-At", "-c", command, "pgbouncer"]
+            for _ in range(50):
+                done = subprocess.run(call, capture_output=True, text=True, check=False)
+                if done.returncode == 0 or process.poll() is not None:
+                    break
+                time.sleep(0.05)
+            assert done.returncode == 0, (done.stderr, process.poll())
+            answers.append([line.split("|") for line in done.stdout.splitlines()])
+        return answers
+    finally:
+        process.kill()
+        process.communicate()
+        shutil.rmtree(socket)
+
+
+PSQL = program("psql", ("/usr/lib/postgresql/*/bin",))
+UNSHOWN = frozenset(
+    """logfile syslog verbose conffile user unix_socket_mode unix_socket_group listen_addr peer_id pkt_buf disable_pqexec""".split()
+)
+OWN = ("listen_port", "admin_users", "auth_type", "unix_socket_dir", "sbuf_loopcnt", "listen_backlog", "max_packet_size")
+
+
+@pytest.mark.skipif(PSQL is None, reason="psql is not installed")
+@pytest.mark.parametrize("seed", range(3))
+def test_pgbouncer_shows_the_same_values(tmp_path: Path, bouncer_version: tuple[int, ...], seed: int) -> None:
+    rng = random.Random(seed)
+    forms = {
+        "count": ["1", "007", "0x1F", "+3", "12", " 5"],
+        "seconds": ["1", "1.5", ".25", "2e1", "30", "0x10"],
+        "flag": ["0", "1", "2", "01"],
+    }
+    written: dict[str, str] = {}
+    for name, setting in BOUNCER_SETTINGS.items():
+        if name in (*UNSHOWN, *OWN) or not setting.known_in(bouncer_version) or setting.kind not in (*forms, "enum") or "tls" in name:
+            continue
+        if name in ("max_db_connections", "max_user_connections"):
+            continue  # so that the sum below stays plain
+        choices = [word for word in setting.choices if word not in ("hba", "pam", "ldap")]
+        written[name] = rng.choice(forms.get(setting.kind) or [rng.choice((word, word.upper())) for word in choices])
+    databases = "a = host=/x pool_size=7x reserve_pool=2 pool_mode=Statement max_db_connections=9\nb = host=/x max_db_connections=0\n"
+    lines = "".join(f"{name} = {value}\n" for name, value in written.items())
+    text = f"[databases]\n{databases}[pgbouncer]\n{lines}"
+    config, pools = shown(tmp_path, text, "show config", "show databases")
+    theirs = {row[0]: row[1] for row in config}
+    for name, value in written.items():
+        ours = read_bouncer(BOUNCER_SETTINGS[name], value, bouncer_version)
+        got = theirs[name]
+        if isinstance(ours, bool):
+            assert (got != "0") == ours, (name, value, got)
+        else:
+            assert got == (f"{float(ours):g}" if isinstance(ours, float) else str(ours)), (name, value, got)
+    assert len(written) > 35
+    for name, setting in BOUNCER_SETTINGS.items():  # and the defaults of all others
+        if name in theirs and name not in (*written, *UNSHOWN, *OWN, "auth_query", "auth_file") and setting.kind in ("text", "list"):
+            assert theirs[name] == (setting.default_in(bouncer_version) or ""), name
+    image = f"pgbouncer/pgbouncer:{'.'.join(map(str, bouncer_version))}"
+    mount = "volumes: ['./pgbouncer.ini:/etc/pgbouncer/pgbouncer.ini']"
+    compose = f"services:\n  p:\n    image: {image}\n    {mount}\n  db:\n    image: postgres:16\n"
+    (pooler,) = lint.subjects_of({"compose.yaml": compose, "pgbouncer.ini": text})[0]["pooler"]
+    sizes = {row[0]: int(row[5]) + (int(row[7]) if float(theirs["reserve_pool_timeout"]) else 0) for row in pools}
+    assert pooler.server_connections.value == min(sizes["a"], 9) + sizes["b"]
 
 
 # decided by the build, the machine or other settings, not by the value alone

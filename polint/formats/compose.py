@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from posixpath import dirname
-from typing import NamedTuple
 
 from ..interpolate import interpolate, split_words
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import Literal, Opaque, Value
 from ..yamltext import Node, place_in, scalar
 from . import Fault
@@ -110,6 +110,7 @@ class ServiceEntry(NamedTuple):
     stop_signal: Value | None = None
     stop_grace_period: Value | None = None
     healthcheck: Span | None = None
+    healthcheck_off: Span | None = None  # where a health check, the image's own included, is switched off
     replaced: tuple[Variable, ...] = ()  # environment entries an override file beat
     other: Mapping[str, Span] = {}  # remaining keys
     dotenvs: tuple[str, ...] = ()  # further files that fill its ${…} after the project's .env (an include's), earlier ones win
@@ -206,6 +207,7 @@ class _Services:
         hostname = self.get(node, "hostname")
         if hostname is not None and known_text(hostname):
             aliases.append(known_text(hostname) or "")
+        healthcheck, has_health = self.healthcheck(node)
         replaced = (self.variable(written) for written in self.model.replaced.get(name, ()))
         return ServiceEntry(
             name=name,
@@ -233,7 +235,8 @@ class _Services:
             container_name=self.value(node, "container_name"),
             stop_signal=self.value(node, "stop_signal"),
             stop_grace_period=self.value(node, "stop_grace_period"),
-            healthcheck=self.healthcheck(node),
+            healthcheck=healthcheck if has_health else None,
+            healthcheck_off=None if has_health else healthcheck,
             replaced=tuple(variable for variable in replaced if variable is not None),
             other=other,
             dotenvs=self.model.dotenvs.get(name, ()),
@@ -541,16 +544,15 @@ class _Services:
             aliases.extend(self.texts(how, "aliases"))
         return tuple(name for name, (_, how) in value.entries.items() if how.tag != "!reset"), aliases
 
-    def healthcheck(self, node: Node) -> Span | None:
+    def healthcheck(self, node: Node) -> tuple[Span | None, bool]:
+        """Where a health check is written, and whether it is one: ``disable: true`` and ``test: NONE`` switch it off."""
         value = self.map(node, "healthcheck")
         if value is None:
-            return None
+            return None, False
         disable, test = self.get(value, "disable"), self.get(value, "test")
-        if disable is not None and (scalar(disable) is True or disable.text.lower() in ("true", "yes", "y", "on")):
-            return None
-        if test is not None and (test.items[0].text == "NONE" if test.items else test.kind == "scalar" and test.text == "NONE"):
-            return None
+        off = disable is not None and (scalar(disable) is True or disable.text.lower() in ("true", "yes", "y", "on"))
+        if test is not None:
+            off = off or (test.items[0].text == "NONE" if test.items else test.kind == "scalar" and test.text == "NONE")
         key = node.entries["healthcheck"][0]
-        return (
-            Span(key.source, key.start, max(key.end, value.end)) if key.source is value.source and value.start > key.start else value.span
-        )
+        beside = key.source is value.source and value.start > key.start
+        return Span(key.source, key.start, max(key.end, value.end)) if beside else value.span, not off

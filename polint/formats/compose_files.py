@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from posixpath import dirname, join, normpath
 
+from .. import templating
 from ..interpolate import interpolate, malformed
 from ..source import Source, Span
 from ..value import Computed, Fallback, Literal, Value
@@ -74,6 +75,10 @@ class Loader:
         if known is None:
             self.sources.setdefault(source.path, source)
             known, faults = documents(source)
+            filled = next((fault for fault in faults if _is_filled(fault.span)), None)
+            if filled is not None:
+                self.reports.miss(templating.REASON, filled.span)
+                known, faults = (), ()
             for fault in faults:
                 (self.reports.miss if fault.own_limit else self.reports.refuse)(fault.message, fault.span)
             for document in known:
@@ -333,6 +338,14 @@ def _based_service(node: Node, home: str) -> Node:
         if name in entries:
             entries[name] = (entries[name][0], _based(entries[name][1], home))
     return node.replaced(entries=entries)
+
+
+def _is_filled(span: Span) -> bool:
+    """Whether a template fills in the line of ``span``, so that the file is not what Compose gets."""
+    text = span.source.text
+    start, end = text.rfind("\n", 0, span.start) + 1, text.find("\n", span.start)
+    end = len(text) if end < 0 else end
+    return text.find("{%", start, end) >= 0 or templating.fills_braces(text, start, end)
 
 
 def known_text(node: Node) -> str | None:

@@ -7,9 +7,9 @@ the place they were written at.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
 
 from ..source import Span
+from ..tuples import NamedTuple
 from ..yamltext import Node, scalar
 from . import Fault
 

@@ -7,11 +7,11 @@ import posixpath
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from .. import templating
 from ..patterns import lazy
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 
 _DIRECTIVE = lazy(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(\S*)")
@@ -62,6 +62,7 @@ class Stage(NamedTuple):
     span: Span
     args: Mapping[str, Value] = {}
     is_shell: frozenset[str] = frozenset()
+    stop_span: Span | None = None  # where stop_signal is written
 
 
 class Dockerfile(NamedTuple):
@@ -87,6 +88,7 @@ class _Draft:
         self.runs: list[Word] = []
         self.workdir = ""
         self.stop_signal = ""
+        self.stop_span: Span | None = None
 
     def finished(self) -> Stage:
         """The stage as callers see it."""
@@ -104,6 +106,7 @@ class _Draft:
             self.span,
             self.args,
             frozenset(self.is_shell),
+            self.stop_span,
         )
 
 
@@ -275,6 +278,7 @@ def _apply(draft: _Draft, instruction: _Instruction, args: dict[str, Value]) -> 
         value = _known(_value(instruction, at, at + len(rest)), draft)
         if keyword == "STOPSIGNAL":
             draft.stop_signal = value
+            draft.stop_span = instruction.span(at, at + len(rest))
         else:
             joined = posixpath.join(draft.workdir, value) if value else ""
             draft.workdir = posixpath.normpath(joined) if 0 < len(joined) <= _LONGEST_PATH else ""

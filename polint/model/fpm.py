@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
 from ..formats import Entry
 from ..source import Span
 from ..value import Literal, env_reads
 from . import images, read
-from .client import Fpm
 from .project import Problem, Project, Service, Stack, Tree
 from .resolve import Environment, resolve
-from .stack import file_at, files_in, under
+from .stack import file_at, files_in, join, matching, under
+
+if TYPE_CHECKING:
+    from .client import Fpm
 
 _DIRECTIVES = frozenset(
     """listen listen.backlog listen.allowed_clients listen.owner listen.group listen.mode listen.acl_users listen.acl_groups listen.setfib
@@ -42,6 +44,39 @@ class Effective:
         self.files: list[str] = []
         self.section = ""  # the section of one file goes on in the next, as in FPM's own parser
         self.reads: set[str] = set()  # variables the files name
+        self.is_partial = False  # further files may belong to it, or the image's build edits them
+        self.timeout: Fact[Any] | None = None  # process_control_timeout of [global], which holds for all pools
+        self.most: Fact[Any] | None = None  # process.max of [global], which caps the workers of all pools together
+
+    def pool(self, name: str, label: str, service: Service | None, family: str) -> Fpm:
+        """One of the pools as rules see it."""
+        from .client import Fpm
+
+        raw = self.pools[name]
+        if self.timeout is not None:
+            raw = {**raw, "process_control_timeout": self.timeout}
+        span = self.spans.get(name) or (service.span if service is not None else None)
+        assert span is not None, name
+        fpm = Fpm(label, span, raw, name=name, service=service.name if service is not None else "")
+        fpm.own = frozenset(
+            key for key, fact in self.pools[name].items() if fact.is_written and fact.span is not None and fact.span.path in self.files
+        )
+        fpm.has_php_defaults = not self.is_partial and (family == "php" or "pm" in fpm.own)
+        return fpm
+
+    def cap(self) -> None:
+        """Hold pm.max_children to process.max, which php-fpm looks at only when it starts a worker; 0 is no limit."""
+        most, counts = _count(self.most), [_count(raw.get("pm.max_children")) for raw in self.pools.values()]
+        if self.most is None or most == 0:
+            return
+        known = [count for count in counts if count is not None]
+        if most is not None and len(known) == len(counts) and sum(known) <= most:
+            return
+        for raw in self.pools.values():
+            if "pm.max_children" in raw and len(known) == len(counts) == 1 and most is not None:
+                raw["pm.max_children"] = self.most.named("pm.max_children")
+            elif "pm.max_children" in raw:
+                raw["pm.max_children"] = unknown("pm.max_children", "process.max caps all pools together", self.most.span)
 
 
 def runs_fpm(service: Service) -> images.FpmImage | None:
@@ -49,8 +84,8 @@ def runs_fpm(service: Service) -> images.FpmImage | None:
     image = images.fpm_image(service.base_image) if service.base_image else None
     if image is not None and service.command and not _starts_fpm(service):
         return None
-    if image is None and service.runs_word("php-fpm"):
-        return images.FpmImage("", False)
+    if image is None and any(posixpath.basename(word).startswith("php-fpm") for text, _ in service.command for word in text.split()):
+        return images.FpmImage("", False)  # Debian's is php-fpm8.3, Alpine's php-fpm83
     return image
 
 
@@ -87,6 +122,12 @@ def _entry(effective: Effective, entry: Entry, section: str, project: Project, e
         if name not in _GLOBALS:
             where = " in [global]; it belongs into a pool such as [www]" if name in _DIRECTIVES or name in _ARRAYS else ""
             _refuse(project, f'php-fpm refuses the unknown entry "{entry.key}"{where}', entry.key_span)
+        else:
+            _judge(name, resolve(entry.key, entry.value, environment), entry, project)
+        if name == "process_control_timeout":
+            effective.timeout = resolve(name, entry.value, environment)
+        elif name == "process.max":
+            effective.most = resolve(name, entry.value, environment)
         return
     if not section:
         if not standalone or name in _GLOBALS:
@@ -105,7 +146,25 @@ def _entry(effective: Effective, entry: Entry, section: str, project: Project, e
         fact = Fact(fact.name, fact.origin, fact.value.replace("$pool", section), fact.span, fact.sources, fact.reason, fact.via)
     if isinstance(entry.value, Literal):
         fact = fact.at(entry.value_span)
+    _judge(name, fact, entry, project)
     raw[entry.key] = fact
+
+
+def _judge(name: str, fact: Fact[Any], entry: Entry, project: Project) -> None:
+    """Report a value that php-fpm does not take, or takes for another time than it says."""
+    if not fact.is_known:
+        return
+    from . import fpm_values
+
+    text = "" if fact.value is None else str(fact.value)
+    refusal = fpm_values.refusal(name, text)
+    if refusal:
+        _refuse(project, f"php-fpm refuses {entry.key} = {text!r}: {refusal}", entry.value_span)
+        return
+    seen = fpm_values.misreading(name, text)
+    if seen and not project.has_problem(entry.value_span):
+        message = f"php-fpm reads {entry.key} = {text} as {seen}"
+        project.problems.append(Problem("php-fpm", message, entry.value_span, is_fatal=False, aspect="value"))
 
 
 def _nearest(name: str) -> str | None:
@@ -134,6 +193,8 @@ def _effective(
 ) -> tuple[Effective, bool]:
     """The effective configuration, and whether everything in it was seen."""
     effective = Effective()
+    unseen = _has_unseen(service, tree)
+    effective.is_partial = unseen or any(word in service.runs for word in ("php-fpm.d", "php-fpm.conf", "www.conf", "_timeout"))
     version = images.php_version(service.base_image)
     candidates = tree.paths("php-fpm")
     if image.folder:  # files of any name count where the image looks for them
@@ -175,6 +236,9 @@ def _effective(
     for name, key in image.variables:
         fact = service.environment.variables.get(name)
         if fact is not None and fact.value != "" if fact is not None and fact.is_known else fact is not None:
+            if key == "process.max":
+                effective.most = fact
+                continue
             effective.pools.setdefault("www", {})[key] = fact.named(key)  # type: ignore[union-attr]
             effective.spans.setdefault("www", service.span)
     if not seen:
@@ -187,18 +251,42 @@ def _effective(
     if "max_children" in service.recipe and not effective.reads:
         for raw in effective.pools.values():
             raw["pm.max_children"] = unknown("pm.max_children", "its Dockerfile changes it", service.stage.span if service.stage else None)
-    return effective, seen or image.known
+    if unseen:
+        for raw in effective.pools.values():
+            raw.update({key: unknown(key, "its image has php-fpm files that are not read") for key, fact in raw.items() if fact.is_default})
+    # of an image that is known for some settings only, the others are not known to be absent
+    return effective, "pm" in dict(image.settings) if image.settings else seen
+
+
+def _has_unseen(service: Service, tree: Tree) -> bool:
+    """Whether FPM may read files that are not followed: copied from elsewhere or by an intricate pattern, mounted from elsewhere."""
+    for line in service.recipe.splitlines():
+        words = line.replace('"', " ").replace(",", " ").rstrip("] ").split()
+        if len(words) < 3 or words[0].upper() not in ("COPY", "ADD") or not _is_of_fpm(words[-1]):
+            continue
+        if any(sign in line for sign in ("--from", "<<", "$")):
+            return True
+        patterns = [join(service.context or "", word.lstrip("/")) for word in words[1:-1] if "*" in word]
+        if not all(pattern is not None and matching(pattern, tree) for pattern in patterns):
+            return True
+    mounts = {str(mount.target.value) for mount in service.entry.mounts if isinstance(mount.target, Literal)}
+    places = {target: service.mounts.get(posixpath.normpath(target)) for target in mounts if _is_of_fpm(target)}
+    return any(path is None or not (tree.read(path) or tree.programs(path)) for path in places.values())
+
+
+def _is_of_fpm(target: str) -> bool:
+    """Whether what is put there may be php-fpm's: its own files and folders, or the folder around them."""
+    return "php-fpm" in target or target.rstrip("/") == "/usr/local/etc"
 
 
 def _pools(found: tuple[Effective, bool], service: Service, image: images.FpmImage, project: Project) -> list[Fpm]:
     effective, complete = found
-    pools = []
-    for name, raw in effective.pools.items():
-        span = effective.spans.get(name, service.span)
-        fpm = Fpm(f"service {service.name} pool {name}", span, raw, name=name, service=service.name)
-        validate(fpm, project, complete=complete)
-        project.fpms.append(fpm)
-        pools.append(fpm)
+    labels = {name: f"service {service.name} pool {name}" for name in effective.pools}
+    for name, label in labels.items():
+        validate(effective.pool(name, label, service, image.family), project, complete=complete)
+    effective.cap()
+    pools = [effective.pool(name, label, service, image.family) for name, label in labels.items()]
+    project.fpms.extend(pools)
     return pools
 
 
@@ -209,8 +297,8 @@ def build_unplaced(tree: Tree, project: Project) -> None:
             continue
         effective = Effective()
         add(effective, path, tree, project, Environment({}, "nothing tells which container reads this file"))
-        for name, raw in effective.pools.items():
-            fpm = Fpm(f"pool {name}", effective.spans[name], raw, name=name, service="")
+        for name in effective.pools:
+            fpm = effective.pool(name, f"pool {name}", None, "")
             validate(fpm, project, complete=False)
             project.fpms.append(fpm)
 
@@ -222,23 +310,54 @@ def _is_fpm_conf(data: bytes) -> bool:
     return b"pm." in data or b"pm =" in data or b"pm=" in data or b"listen" in data or b"[global]" in data
 
 
-def _whole(raw: dict[str, Fact[Any]], key: str, project: Project) -> int | None:
-    fact = raw.get(key)
+def _count(fact: Fact[Any] | None) -> int | None:
+    """The number a directive states, None when it is not known or none."""
     if fact is None or not fact.is_known:
         return None
     try:
         return read.count(str(fact.value) or "0")
     except ValueError:
-        if fact.span is not None and fact.is_written:
-            _refuse(project, f"php-fpm refuses {key} = {str(fact.value)!r}: it is not a number", fact.span)
         return None
+
+
+def _whole(raw: dict[str, Fact[Any]], key: str, project: Project) -> int | None:
+    fact = raw.get(key)
+    found = _count(fact)
+    if found is None and fact is not None and fact.is_known and fact.is_written and fact.span is not None:
+        _refuse(project, f"php-fpm refuses {key} = {str(fact.value)!r}: it is not a number", fact.span)
+    return found
+
+
+def _judge_more(fpm: Fpm, pm: str, project: Project, *, complete: bool) -> None:
+    """What else keeps a pool from starting: limits that one process manager needs, and a slow log without its file."""
+    raw = fpm.raw
+    for mode, key in (("dynamic", "pm.max_spawn_rate"), ("ondemand", "pm.process_idle_timeout")):
+        fact = raw.get(key)
+        if pm == mode and fact is not None and fact.is_known and fact.span is not None and _leading(str(fact.value)) < 1:
+            _refuse(project, f"php-fpm refuses {key} = {fact.value}: it must be a positive value", fact.span)
+    for key in ("request_slowlog_timeout", "request_slowlog_trace_depth") if complete else ():
+        fact = raw.get(key)
+        if fact is not None and fact.is_known and fact.span is not None and _leading(str(fact.value)) and "slowlog" not in raw:
+            _refuse(project, f"php-fpm refuses {key} = {fact.value}: slowlog, the file to write to, is missing", fact.span)
+
+
+def _leading(text: str) -> int:
+    """The number in front, as C's atoi reads it."""
+    digits = text.removeprefix("-")
+    end = next((index for index, character in enumerate(digits) if not character.isdigit()), len(digits))
+    number = int(digits[:end] or 0)
+    return -number if text.startswith("-") else number
 
 
 def validate(fpm: Fpm, project: Project, *, complete: bool) -> None:
     """Report what ``php-fpm -t`` refuses in the pool; ``complete`` says whether absent settings are known to be absent."""
     raw = dict(fpm.raw)
     counts = {key: _whole(raw, key, project) for key in _COUNTS}
+    if complete and fpm.name != "www" and "listen" not in raw:
+        _refuse(project, f"php-fpm refuses the pool {fpm.name}: it has no listen address", fpm.span)
     mode = raw.get("pm")
+    if mode is None and complete:
+        _refuse(project, "php-fpm refuses the pool: pm is missing (static, dynamic or ondemand)", fpm.span)
     if mode is None or not mode.is_known:
         return
     pm = str(mode.value).lower()
@@ -260,6 +379,7 @@ def validate(fpm: Fpm, project: Project, *, complete: bool) -> None:
     if "pm.max_children" not in raw and complete:
         _refuse(project, "php-fpm refuses the pool: pm.max_children is missing", place("pm"))
         return
+    _judge_more(fpm, pm, project, complete=complete)
     if pm != "dynamic" or children is None:
         return
     spare = {key: counts[key] for key in ("pm.min_spare_servers", "pm.max_spare_servers")}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from functools import cache
 
 from ..patterns import lazy
+from ..tuples import NamedTuple
 
 
 class ImageName(NamedTuple):
@@ -20,6 +21,7 @@ class ImageName(NamedTuple):
         return self.repository.rpartition("/")[2]
 
 
+@cache
 def image_name(text: str) -> ImageName:
     """Take an image reference apart; the digest is dropped, as it says nothing about versions."""
     reference = text.strip().partition("@")[0]
@@ -40,12 +42,14 @@ class PostgresImage(NamedTuple):
     (prefix forms included) to the setting.  ``known`` says whether its entrypoint
     was read: only then may a variable be called ignored.  ``max_connections`` is
     what it starts with when nobody says otherwise, or why that is unknown.
+    ``arguments`` are variables whose words go on the server's command line.
     """
 
     family: str
     known: bool
     variables: tuple[tuple[str, str], ...] = ()
     max_connections: int | str = 100
+    arguments: tuple[str, ...] = ()
 
 
 _BITNAMI = tuple(
@@ -60,6 +64,7 @@ _BITNAMI = tuple(
         ("SHARED_PRELOAD_LIBRARIES", "shared_preload_libraries"),
     )
 )
+_BITNAMI_IMAGE = PostgresImage("bitnami/postgresql", True, _BITNAMI, arguments=("POSTGRESQL_EXTRA_FLAGS", "POSTGRES_EXTRA_FLAGS"))
 _OFFICIAL = PostgresImage("postgres", True)
 _TUNED = "timescaledb-tune sets it by the memory of the host when the data directory is made"
 # repository -> what it is; each one's entrypoint was read in its own repository
@@ -69,8 +74,8 @@ _POSTGRES: dict[str, PostgresImage] = {
     "pgvector/pgvector": PostgresImage("pgvector/pgvector", True),
     "ankane/pgvector": PostgresImage("ankane/pgvector", True),
     "pgautoupgrade/pgautoupgrade": PostgresImage("pgautoupgrade", False),
-    "bitnami/postgresql": PostgresImage("bitnami/postgresql", True, _BITNAMI),
-    "bitnamilegacy/postgresql": PostgresImage("bitnami/postgresql", True, _BITNAMI),
+    "bitnami/postgresql": _BITNAMI_IMAGE,
+    "bitnamilegacy/postgresql": _BITNAMI_IMAGE,
     "timescale/timescaledb": PostgresImage("timescale/timescaledb", True, (("TS_TUNE_MAX_CONNS", "max_connections"),), _TUNED),
     "timescale/timescaledb-ha": PostgresImage("timescale/timescaledb-ha", False, (), _TUNED),
     "supabase/postgres": PostgresImage("supabase/postgres", True, (), "the image brings its own postgresql.conf"),
@@ -84,6 +89,7 @@ _NOT_SERVERS = lazy(
 )
 
 
+@cache
 def postgres_image(text: str) -> PostgresImage | None:
     """What is known of a PostgreSQL server image, None when ``text`` names something else."""
     name = image_name(text)
@@ -174,6 +180,7 @@ _FPM: tuple[tuple[re.Pattern[str], FpmImage], ...] = (
 )
 
 
+@cache
 def fpm_image(text: str) -> FpmImage | None:
     """What is known of an image that runs php-fpm, None when ``text`` names something else or php without fpm."""
     name = image_name(text)
@@ -199,6 +206,38 @@ def is_pgbouncer(text: str) -> bool:
     """Whether an image runs PgBouncer."""
     base = image_name(text).base
     return "pgbouncer" in base and "exporter" not in base
+
+
+_PGBOUNCER_VERSION = lazy(r"v?(\d+)\.(\d+)")
+
+
+def pgbouncer_version(text: str) -> tuple[int, int] | None:
+    """PgBouncer's version as an image's tag tells it: ``v1.23.1-p2`` is (1, 23); None when it does not."""
+    found = _PGBOUNCER_VERSION.match(image_name(text).tag)
+    return (int(found.group(1)), int(found.group(2))) if found else None
+
+
+# The STOPSIGNAL of images whose Dockerfiles were read; those without one get Docker's SIGTERM.
+_STOP_SIGNALS = (
+    (lazy(r"^(postgres|postgis/postgis|pgvector/pgvector)$"), "SIGINT"),
+    (lazy(r"^(edoburu/(docker-)?pgbouncer|bitnami(legacy)?/pgbouncer)$"), "SIGTERM"),
+)
+
+
+def stop_signal(text: str) -> str:
+    """The signal an image asks to be stopped with, "" when that is not known."""
+    name = image_name(text)
+    if name.repository == "php":
+        return "SIGQUIT" if "fpm" in name.tag and (php_version(text) or (0, 0)) >= (7, 4) else ""  # since April 2019
+    return next((signal for pattern, signal in _STOP_SIGNALS if pattern.search(name.repository)), "")
+
+
+_POOLERS = lazy(r"pgbouncer|pgcat|pgdog|odyssey|pgpool|supavisor|pgagroal|proxysql|pg_?doorman")
+
+
+def pools_connections(text: str) -> bool:
+    """Whether an image's name is that of some connection pooler."""
+    return bool(_POOLERS.search(image_name(text).repository)) and "exporter" not in text
 
 
 # Images that talk to PostgreSQL only while a person or a scrape asks: (pattern, kind, connections or None when used by hand)

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
-from ..source import Span
+from ..source import Source, Span
 from ..value import Literal, Value
 from . import read
 from .project import Duplicate, Problem, Project, Service, Stack, Tree
-from .resolve import NOTHING, Environment, resolve
+from .resolve import NOTHING, Environment, outline, resolve
 
 if TYPE_CHECKING:
-    from ..formats import compose, dockerfile
+    from ..formats import Parsed, compose, dockerfile
 
 # Compose looks for these in this order (docker compose, "Compose file" documentation).
 _MAIN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -134,9 +134,17 @@ def _stack(main: str, found: compose.ComposeProject, tree: Tree, project: Projec
     stack = Stack(label, folder, found)
     project.read_files.update(source.path for source in found.sources)
     stack.outer = _outer(folder, tree, project)
+    builds = {_reference(entry, stack.outer): entry.build for entry in found.services.values() if entry.image is not None and entry.build}
     for entry in found.services.values():
+        if entry.build is None and entry.image is not None:  # Compose runs the image that another service builds under that name
+            entry = entry._replace(build=builds.get(_reference(entry, stack.outer)))
         stack.services[entry.name] = _service(entry, stack, tree, project, stated.get(entry.name, {}))
     return stack
+
+
+def _reference(entry: compose.ServiceEntry, outer: Environment) -> str | None:
+    """The image a service names, as far as it is known, else as it is written."""
+    return text_of("image", entry.image, outer) or (entry.image.span.text if entry.image is not None else None)
 
 
 def _variants(found: compose.ComposeProject, main: str) -> set[str]:
@@ -153,6 +161,16 @@ def _outer(folder: str, tree: Tree, project: Project) -> Environment:
     return read_env(posixpath.join(folder, ".env"), "compose", NOTHING, tree, project) or NOTHING
 
 
+def parse_env(source: Source, dialect: str, project: Project) -> Parsed:
+    """The entries of a .env file as ``dialect`` has them."""
+    known = project.dotenvs.setdefault(source.path, {})
+    if dialect not in known:
+        from ..formats import dotenv
+
+        known[dialect] = dotenv.parse(source, dialect)
+    return known[dialect]
+
+
 def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: Project) -> Environment | None:
     """The variables of one .env file as ``dialect`` reads them, references resolved; None when there is no such file."""
     cached = project.environments.get((path, dialect))
@@ -161,15 +179,13 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     source = tree.read(path)
     if source is None:
         return None
-    from ..formats import dotenv
-
     project.read_files.add(path)
     variables: dict[str, Fact[str]] = {}
     seen = dict(outer.variables)  # wins over what the file says
     environment = Environment(seen, outer.gap)
     places: dict[str, Span] = {}
-    fresh = all(known != path for known, _ in project.environments)  # in another dialect it repeats the same keys
-    parsed = dotenv.parse(source, dialect)
+    fresh = path not in project.dotenvs  # in another dialect it repeats the same keys
+    parsed = parse_env(source, dialect, project)
     if dialect == "compose" and (path, dialect) not in project.environments:
         project.add_faults("dotenv", parsed.faults)
     for entry in parsed.entries:
@@ -215,7 +231,7 @@ def _service(entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Pro
         stage=stage,
         base_image=base_image or (image if entry.build is None else ""),
         context=context,
-        mounts=_mounts(entry, outer, stage, context),
+        mounts=_mounts(entry, outer, stage, context, tree),
         recipe=recipe,
         runs=runs,
         stated=stated,
@@ -244,6 +260,7 @@ def _replicas(entry: compose.ServiceEntry, outer: Environment, stated: Mapping[s
 def _environment(entry: compose.ServiceEntry, outer: Environment, tree: Tree, project: Project) -> Environment:
     """``environment`` over ``env_file`` (later files win); a file that is not there leaves a gap."""
     variables: dict[str, Fact[str]] = {}
+    partly: dict[str, Fact[str]] = {}
     gap = ""
     for env_file in entry.env_files:
         path = text_of("env_file", env_file.path, outer)
@@ -267,8 +284,10 @@ def _environment(entry: compose.ServiceEntry, outer: Environment, tree: Tree, pr
         if fact.is_known:
             span = fact.span or variable.value_span
             fact = Fact(variable.name, "written", str(fact.value), span, fact.sources, fact.reason, fact.via)
+        elif (known := outline(variable.name, variable.value, outer)) is not None:
+            partly[variable.name] = known
         variables[variable.name] = fact
-    return Environment(variables, gap)
+    return Environment(variables, gap, partly)
 
 
 def _words(entry: compose.ServiceEntry, outer: Environment) -> tuple[tuple[str, Span], ...]:
@@ -327,6 +346,7 @@ def _image_built(
         for key, value in part.env.items():
             variables[key] = arguments[key] = resolve(key, value, Environment(arguments))
     inherited = next((part for part in chain if part.command is not None or part.entrypoint is not None), stage)
+    stopping = next((part for part in chain if part.stop_signal), stage)
     runs = "\n".join(text for part in chain for text, _ in part.runs)
     final = dockerfile.Stage(
         name=stage.name,
@@ -337,8 +357,10 @@ def _image_built(
         entrypoint=inherited.entrypoint,
         runs=(),
         workdir=stage.workdir or next((part.workdir for part in chain if part.workdir), ""),
-        stop_signal=stage.stop_signal,
+        stop_signal=stopping.stop_signal,
         span=stage.span,
+        is_shell=inherited.is_shell,
+        stop_span=stopping.stop_span,
     )
     return context, final, base, source.text, runs, Environment(variables)
 
@@ -355,7 +377,19 @@ def _chain(stage: dockerfile.Stage, stages: Iterable[dockerfile.Stage], argument
         chain.append(following)
 
 
-def _mounts(entry: compose.ServiceEntry, outer: Environment, stage: dockerfile.Stage | None, context: str | None) -> dict[str, str]:
+def matching(pattern: str, tree: Tree) -> Sequence[str]:
+    """The files that a pattern such as ``conf/*.ini`` names; () where a folder is a pattern, or none is named."""
+    from fnmatch import fnmatchcase
+
+    folder, name = posixpath.split(pattern)
+    if not folder or "*" in folder:
+        return ()
+    return [path for path in tree.programs(folder) if posixpath.dirname(path) == folder and fnmatchcase(posixpath.basename(path), name)]
+
+
+def _mounts(
+    entry: compose.ServiceEntry, outer: Environment, stage: dockerfile.Stage | None, context: str | None, tree: Tree
+) -> dict[str, str]:
     """Container path -> path in the repository: copies of the Dockerfile, with the service's mounts over them."""
     found: dict[str, str] = {}
     if stage is not None and context is not None:
@@ -368,7 +402,10 @@ def _mounts(entry: compose.ServiceEntry, outer: Environment, stage: dockerfile.S
                 target = posixpath.join(stage.workdir or "/", target) + ("/" if target.endswith("/") or target == "." else "")
             for source in sources:
                 path = join(context, (source or "").lstrip("/"))
-                if path is None or "*" in (source or ""):
+                if path is None:
+                    continue
+                if "*" in path:
+                    found.update((posixpath.join(target, posixpath.basename(one)), one) for one in matching(path, tree))
                     continue
                 into = target.endswith("/") or len(sources) > 1
                 name = posixpath.basename(path)
