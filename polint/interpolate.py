@@ -8,10 +8,9 @@ the brace that closes it, counting every ``{``, and never past the line.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .patterns import lazy
 from .source import Span
+from .tuples import NamedTuple
 from .value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value, text_of
 from .yamltext import Place
 

@@ -12,9 +12,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import cache
 from math import inf, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from .patterns import deferred
 from .source import Source, Span
+from .tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import date
@@ -125,7 +127,8 @@ def _libyaml() -> dict[str, Any]:
     PyYAML's, as it carries libyaml 0.2.5, of which Go's yaml is a port.  ruamel.yaml's C part still has libyaml 0.1.7,
     which refuses what Compose accepts, such as ``[DATABASE_URL=postgres://db/app]``.
     """
-    from yaml import cyaml, error, events
+    with deferred():  # PyYAML's own parser, which this does without, has the most expensive pattern of all
+        from yaml import cyaml, error, events
 
     return {
         "parser": cyaml.CParser,  # type: ignore[attr-defined]
@@ -479,13 +482,16 @@ Place = Callable[[int, int], Span]
 def place_in(node: Node) -> Place:
     """A function from a range of a scalar's text to where that range is written.
 
-    Exact for plain and quoted scalars without escapes, and word for word where lines are folded or
-    indented; the whole scalar's span where the text is written differently (escapes).
+    Exact for plain and quoted scalars on one line, and word for word where lines are folded or
+    indented; the whole scalar's span where folded text also holds escapes.
     """
     source, start, whole = node.source, node.start, node.span
     inner = start + 1 if node.style in ("'", '"') else start
     if source.text.startswith(node.text, inner) and node.end - inner - len(node.text) == inner - start:
         return lambda first, end: Span(source, inner + first, inner + end)
+    places = _escaped(node) if node.style in ("'", '"') else None
+    if places is not None:
+        return lambda first, end: Span(source, places[first], places[end])
     words = _aligned(node)
     if words is None:
         return lambda first, end: whole
@@ -498,6 +504,24 @@ def place_in(node: Node) -> Place:
         return Span(source, min(written + first - at, whole.end), min(written_end + min(end - at_end, length), whole.end))
 
     return place
+
+
+def _escaped(node: Node) -> list[int] | None:
+    """Where each character of a quoted scalar on one line is written, and where the last one ends; None when that is not plain."""
+    raw = node.source.text[node.start + 1 : node.end - 1]
+    if "\n" in raw or "\r" in raw:
+        return None
+    places: list[int] = []
+    at = 0
+    while at < len(raw):
+        places.append(node.start + 1 + at)
+        if raw[at] == "'" and node.style == "'":
+            at += 2
+        elif raw[at] == "\\" and node.style == '"':
+            at += {"x": 4, "u": 6, "U": 10}.get(raw[at + 1 : at + 2], 2)
+        else:
+            at += 1
+    return [*places, node.end - 1] if len(places) == len(node.text) else None
 
 
 def _aligned(node: Node) -> list[tuple[int, int, int]] | None:

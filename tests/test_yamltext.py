@@ -243,8 +243,9 @@ def test_span_at(path: tuple[str | int, ...], key: bool, expected: str) -> None:
         ("a: >\n   foo bar\n   bar=7 baz\n", "bar=7", "3:4 bar=7"),
         ("a: |\n  foo\n\n    bär=7\n", "bär=7", "4:5 bär=7"),
         ("a: 'foo\n\n   bar'", "bar", "3:4 bar"),
-        ('a: "f\\oo bar"'.replace("\\o", "\\x6f"), "bar", '1:4 "f\\x6fo bar"'),
-        ("a: 'it''s bar'", "bar", "1:4 'it''s bar'"),
+        ('a: "f\\oo bar"'.replace("\\o", "\\x6f"), "bar", "1:12 bar"),
+        ("a: 'it''s bar'", "bar", "1:11 bar"),
+        ('a: "say \\"bar\\"\n  baz"', "bar", '1:4 "say \\"bar\\"\n  baz"'),
     ],
 )
 def test_place_in(text: str, word: str, expected: str) -> None:

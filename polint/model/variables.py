@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from ..fact import Fact, derive, unknown
 from ..patterns import lazy
 from . import crates as rust_crates
 from . import images, read
-from .client import Pool
 from .crates import Crates
 from .fpm import runs_fpm
 from .postgres import server_image
@@ -42,6 +42,7 @@ _MEANS = (
 )
 
 
+@cache
 def purpose(name: str) -> str:
     """What a variable's name promises: ``server``, ``fpm``, ``pool``, or "" for anything else."""
     if _SERVER.search(name):
@@ -96,7 +97,8 @@ def _interpolated(stack: Stack, tree: Tree) -> str:
     return "\n".join(source.text for source in stack.project.sources)
 
 
-def _mentions(text: str, name: str) -> bool:
+def names_word(text: str, name: str) -> bool:
+    """Whether ``name`` stands in ``text`` as a word."""
     at = text.find(name)
     while at >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(name) : at + len(name) + 1]
@@ -132,7 +134,7 @@ class _Mentions:
             data = self.tree.data(path)
             near = [name for name, needle in self.needles if needle in data]
             text = data.decode("utf-8", "replace") if near else ""
-            found = self.by_path[path] = tuple(name for name in near if _mentions(text, name))
+            found = self.by_path[path] = tuple(name for name in near if names_word(text, name))
         return found
 
 
@@ -178,7 +180,7 @@ def _decide(
 
 def _service_reads(name: str, service: Service, mentions: _Mentions, crates: Crates, tree: Tree, project: Project) -> tuple[bool, str]:
     """(reads it, why that cannot be told): its sources, its command and its image are looked through."""
-    if any(_mentions(text, name) for text, _ in service.command) or _mentions(service.runs, name):
+    if any(names_word(text, name) for text, _ in service.command) or names_word(service.runs, name):
         return True, ""
     if name in mentions.of(service):
         return True, ""
@@ -243,17 +245,21 @@ def _fpm(variable: Variable, services: Sequence[Service], tree: Tree) -> None:
 
 def _overridden(variable: Variable, service: Service, stack: Stack, tree: Tree, project: Project) -> None:
     """The same variable with another value in an env_file or an override file that loses to this one."""
-    if variable.overridden is not None or not variable.value.is_known:
+    if variable.overridden is not None:
         return
     candidates: list[Fact[str]] = [
         fact for fact in (stack.outer.variables.get(variable.name),) if fact is not None and service.entry.env_files
     ]
     candidates += _losers(variable.name, service, stack, tree, project)
     for fact in candidates:
-        if fact.is_known and fact.span is not None and fact.span != variable.value.span and fact.value != variable.value.value:
-            if fact.span in variable.value.via:
-                continue
+        if fact.span is None or fact.span in (variable.value.span, *variable.value.via):
+            continue
+        if not (fact.is_known and variable.value.is_known):
+            missing = variable.value if fact.is_known else fact
+            variable.is_overridden = unknown("is_overridden", missing.reason, missing.span)
+        elif fact.value != variable.value.value:
             variable.overridden = fact
+            variable.is_overridden = derive("is_overridden", lambda: True)
             return
 
 
@@ -276,11 +282,15 @@ def _losers(name: str, service: Service, stack: Stack, tree: Tree, project: Proj
 def _compare(variable: Variable, stack: Stack) -> None:
     """The value the code of the variable's services holds itself: a literal, or the fallback of reading this very variable."""
     setting = meaning(variable.name) if variable.purpose == "pool" else ""
-    if not setting or not variable.value.is_known:
+    if not setting:
         return
     for pool in (pool for name in variable.services for pool in stack.pools.get(name, ())):
-        value = _in_code(pool, setting)
-        if value is None:
+        stated: Fact[object] = getattr(pool, setting)
+        value = _in_code(stated)
+        missing = stated if not stated.is_known else None if value is None or variable.value.is_known else variable.value
+        if missing is not None:
+            variable.differs_from_code = unknown("differs_from_code", missing.reason, missing.span)
+        if value is None or missing is not None:
             continue
         variable.in_code = value
         try:
@@ -289,14 +299,13 @@ def _compare(variable: Variable, stack: Stack) -> None:
                 if setting not in ("max_connections", "min_connections")
                 else read.count(variable.value.value)
             )
-            variable.differs_from_code = bool(said != value.value)
+            variable.differs_from_code = derive("differs_from_code", lambda code, said=said: bool(said != code), value)
         except ValueError:
             variable.in_code = None
         return
 
 
-def _in_code(pool: Pool, setting: str) -> Fact[object] | None:
-    fact: Fact[object] = getattr(pool, setting)
+def _in_code(fact: Fact[object]) -> Fact[object] | None:
     if fact.is_known and fact.origin == "written" and not fact.via and fact.span is not None and fact.span.path.endswith(".rs"):
         return fact
     return None
