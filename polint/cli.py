@@ -164,15 +164,49 @@ def budget(path: str, config_file: str | None, root: str | None, format_name: st
     """Say who can open how many connections to which server, and whether they fit."""
     from . import budget as budgets
     from . import lint as linter
+    from . import start
 
-    top, config = linter.settle([path], root, config_file)
-    prefixes = linter.scope([path], top)
-    linter.settled(top, config)
+    top, config = start.settle([path], root, config_file)
+    prefixes = start.scope([path], top)
+    start.settled(top, config)
     project = linter.project_of(linter.files_of(top, config), config)
     for line in linter.unknown_services(project, config):
         command.say(line, True)
-    found = [server for server in budgets.servers(project) if any(linter.within(file, prefixes) for file in budgets.paths(server))]
+    found = [server for server in budgets.servers(project) if any(start.within(file, prefixes) for file in budgets.paths(server))]
     command.write(budgets.as_json(found) if format_name == "json" else budgets.as_text(found), None, utf8=format_name == "json")
+
+
+@cli.command()
+@click.argument("path", default=".")
+@_project
+@_display
+def init(path: str, config_file: str | None, root: str | None, color: str, quiet: bool, verbose: int) -> None:
+    """Write a polint.toml that shows what was found and asks for what files cannot tell."""
+    from . import adopt, start
+
+    top, config = start.settle([path], root, config_file)
+    name, said = adopt.initialise(top, config)
+    if not quiet:
+        command.write(f"wrote {name}: {said}\n", None)
+
+
+@cli.command()
+@click.argument("path", default=".")
+@_project
+@_display
+def baseline(path: str, config_file: str | None, root: str | None, color: str, quiet: bool, verbose: int) -> None:
+    """Accept today's diagnostics, so that only new ones are reported.
+
+    With a PATH below the project's root, those under it; what is accepted elsewhere stays.
+    """
+    from time import strftime
+
+    from . import adopt, start
+
+    top, config = start.settle([path], root, config_file)
+    name, said = adopt.record(top, config, start.scope([path], top), strftime("%Y-%m-%d"))
+    if not quiet:
+        command.write(f"wrote {name}: {said}\n", None)
 
 
 @cli.command()
@@ -181,11 +215,12 @@ def budget(path: str, config_file: str | None, root: str | None, format_name: st
 @_display
 def rule(name: str, config_file: str | None, root: str | None, color: str, quiet: bool, verbose: int) -> None:
     """Show the page of one rule."""
-    from . import lint as linter
+    from . import start
     from .docs import rule_page
+    from .lint import subjects_of
 
-    found = linter.rule_of(name, _rules(config_file, root))
-    command.write(rule_page(found), None)
+    found = start.rule_of(name, _rules(config_file, root))
+    command.write(rule_page(found, subjects_of), None)
 
 
 @cli.group(cls=_Group, invoke_without_command=True)
@@ -232,12 +267,13 @@ def rules_test(folder: str, color: str, quiet: bool, verbose: int) -> None:
 def files(path: str, config_file: str | None, root: str | None, format_name: str, color: str, quiet: bool, verbose: int) -> None:
     """List what is read, as what, and what is skipped and why."""
     from . import lint as linter
+    from . import start
 
-    top, config = linter.settle([path], root, config_file)
-    prefixes = linter.scope([path], top)
-    linter.settled(top, config)
+    top, config = start.settle([path], root, config_file)
+    prefixes = start.scope([path], top)
+    start.settled(top, config)
     tree = linter.files_of(top, config)
-    found = [status for status in linter.statuses(tree, linter.project_of(tree, config)) if linter.within(status.path, prefixes)]
+    found = [status for status in linter.statuses(tree, linter.project_of(tree, config)) if start.within(status.path, prefixes)]
     if format_name == "json":
         from json import dumps
 
@@ -251,7 +287,7 @@ def files(path: str, config_file: str | None, root: str | None, format_name: str
 
 
 def _rules(config_file: str | None, root: str | None) -> Iterable[Any]:
-    from . import lint as linter
+    from . import start
 
-    top, config = linter.settle(["."], root, config_file)
-    return linter.load_rules(top, config)
+    top, config = start.settle(["."], root, config_file)
+    return start.load_rules(top, config)

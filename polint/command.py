@@ -51,14 +51,15 @@ def lint(
     from time import strftime
 
     from . import lint as linter
+    from . import start
     from .reporters import statistics as counted
 
     named = [os.path.dirname(os.path.abspath(stdin_filename))] if stdin_filename else []
-    top, config = linter.settle([*paths, *named], root, config_file)
+    top, config = start.settle([*paths, *named], root, config_file)
     overlay = None
-    prefixes = linter.scope(paths, top)
+    prefixes = start.scope(paths, top)
     if stdin_filename:
-        name = linter.relative(stdin_filename, top)
+        name = start.relative(stdin_filename, top)
         overlay = {name: sys.stdin.buffer.read()}
         prefixes = (*prefixes, name) if prefixes or paths == ("-",) else ()
     report = linter.run(
@@ -104,10 +105,17 @@ def leave(code: int) -> NoReturn:
 
 def failed(error: Exception, arguments: Sequence[str]) -> int:
     """What cannot be helped by the user is an internal error: one line, and the traceback for those who ask."""
-    from .lint import CannotRun
+    from .start import CannotRun
 
     if isinstance(error, CannotRun):
-        say(str(error), error.placed)
+        if not error.mistakes:
+            say(str(error))
+        for mistake in error.mistakes:
+            say(str(mistake), True)
+            if mistake.span is not None:
+                from .reporters.text import pointed
+
+                say("\n".join(pointed(mistake.span)), True)
         return CANNOT_RUN
     if "-vv" in arguments or arguments.count("-v") + arguments.count("--verbose") > 1:
         import traceback
@@ -160,7 +168,7 @@ def style(color: str, verbosity: int, to_file: bool) -> Style:
 def write(text: str, output: str | None, utf8: bool = False) -> None:
     """Write a report to ``output``, or to standard output; machine formats are UTF-8 wherever they go."""
     if output is not None and output != "-":
-        from .lint import write_report
+        from .adopt import write_report
 
         write_report(output, text.encode("utf-8", "backslashreplace"))
         return
@@ -172,6 +180,6 @@ def write(text: str, output: str | None, utf8: bool = False) -> None:
     except BrokenPipeError:
         pipe_closed()  # whoever read it has seen enough; the exit code is still the truth
     except OSError as error:
-        from .lint import CannotRun
+        from .start import CannotRun
 
         raise CannotRun(f"cannot write: {(error.strerror or str(error)).lower()}") from None

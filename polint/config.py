@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .fact import Fact, written
 from .source import Source, Span
+from .tuples import NamedTuple
 
 if TYPE_CHECKING:
     from .tomltext import Place
 
 NAME = "polint.toml"
+BASELINE = "polint-baseline.json"
 
 
 class Problem(NamedTuple):
@@ -64,13 +66,14 @@ class Config(NamedTuple):
     ``select``, ``ignore``, the keys of ``severity`` and the values of
     ``per_file_ignores`` name rules as the user wrote them: nobody has looked yet
     whether such rules exist.  ``rules`` and ``exclude`` are relative to the root.
-    ``fail_on`` is "" when not stated.
+    ``fail_on`` and ``baseline`` are "" when not stated.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    baseline: str = ""
     fail_on: str = ""
     severity: Mapping[str, str] = {}
     per_file_ignores: Mapping[str, tuple[str, ...]] = {}
@@ -180,6 +183,7 @@ def parse(source: Source) -> Config:
         ignore=tuple(checked.get("ignore", ())),
         rules=tuple(checked.get("rules", ())),
         exclude=tuple(checked.get("exclude", ())),
+        baseline=checked.get("baseline", ""),
         fail_on=checked.get("fail-on", ""),
         severity=checked.get("severity", {}),
         per_file_ignores={pattern: tuple(names) for pattern, names in checked.get("per-file-ignores", {}).items()},
@@ -227,5 +231,8 @@ def _syntax(source: Source, message: str) -> Problem:
         line, _, column = where.removeprefix("line ").rstrip(")").partition(", column ")
         if line.isdigit() and column.isdigit() and int(line) <= len(source.starts):
             offset = min(len(source.text), source.starts[int(line) - 1] + int(column) - 1)
+    if "overwrite" in message or "twice" in message:  # it is noticed behind the value
+        start = source.starts[source.place(offset)[0] - 1]
+        offset = start + len(source.text[start:offset]) - len(source.text[start:offset].lstrip())
     body = (text or message).strip()
     return Problem(source.span(offset, min(len(source.text), offset + 1)), "", f"not valid TOML: {body[:1].lower()}{body[1:]}")

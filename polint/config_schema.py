@@ -68,6 +68,7 @@ class Configuration(_Table):
     ignore: Names = Field([], description="rules not to run")
     rules: Names = Field([], description="folders with rule files of your own")
     exclude: Names = Field([], description="files not to read, as in .gitignore")
+    baseline: Text = Field("polint-baseline.json", description="file with the accepted diagnostics, written by polint baseline")
     fail_on: Literal["error", "warning", "info", "never"] = Field("warning", description="the least severity that fails a run")
     severity: dict[str, Literal["error", "warning", "info", "off"]] = Field({}, description="severity by rule")
     per_file_ignores: dict[str, Names] = Field({}, description="rules not to report in files that match a pattern")

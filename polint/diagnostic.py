@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .source import Span
+from .tuples import NamedTuple
 
 SEVERITIES = ("error", "warning", "info")  # most severe first
+COVERED = "in the baseline"  # why a diagnostic that the baseline accepts is suppressed
 APPLICABILITIES = ("safe", "unsafe", "display")
 
 
@@ -37,7 +37,8 @@ class Diagnostic(NamedTuple):
 
     ``subject`` names the model object without lines (``service rust-iss, setting
     acquire_timeout``): baselines and fingerprints rest on it.  ``suppressed`` is
-    the reason given in a suppression that covers it, or None.
+    the reason given in a suppression that covers it, or None.  ``measure`` is how
+    bad it is, for rules that can tell: a baseline accepts no more than it recorded.
     """
 
     code: str
@@ -50,6 +51,7 @@ class Diagnostic(NamedTuple):
     fix: Fix | None = None
     subject: str = ""
     suppressed: str | None = None
+    measure: float | None = None
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:

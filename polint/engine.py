@@ -6,12 +6,13 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isinf
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from .diagnostic import Diagnostic, Note
 from .fact import Fact, Unknown, show, unknown
 from .rule import Rule
 from .source import Span
+from .tuples import NamedTuple
 from .units import Bytes, Seconds
 
 Overrides = Mapping[str, Mapping[str, object]]
@@ -33,6 +34,7 @@ class Compiled(NamedTuple):
     message: Callable[..., str]
     help: Callable[..., str]
     subject_key: Callable[..., str] | None
+    measure: Callable[..., float] | None
     notes: tuple[Callable[..., object], ...]
 
 
@@ -84,6 +86,7 @@ def functions(rule: Rule) -> Compiled:
         function(rule.message),
         function(rule.help_code),
         function(rule.subject_key) if rule.subject_key else None,
+        function(rule.measure) if rule.measure else None,
         tuple(map(function, rule.notes)),
     )
 
@@ -138,6 +141,7 @@ def _diagnostic(
         help=code.help(subject, params, unshown),
         notes=_notes(span, place, [*reads, *extra], getattr(subject, "notes", ())),
         subject=label,
+        measure=float(code.measure(subject, params, unshown)) if code.measure is not None else None,
     )
 
 
@@ -192,6 +196,13 @@ def _linked(thing: Any, text: str) -> Any:
     return thing
 
 
+def _is_default(fact: Fact[Any]) -> bool:
+    """Whether the program's own default holds: not known of what may be set out of sight."""
+    if not fact.is_known and not fact.is_written:
+        raise Unknown(fact)
+    return fact.is_default
+
+
 def _arithmetic(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any, str], Any]:
     """``compute`` without surprises: division by zero and infinity minus infinity are unknown, not errors or false answers."""
 
@@ -231,6 +242,7 @@ RUNTIME: dict[str, Any] = {
     "_add": _arithmetic(operator.add),
     "_div": _arithmetic(operator.truediv),
     "_floordiv": _arithmetic(operator.floordiv),
+    "_is_default": _is_default,
     "_linked": _linked,
     "_mul": _arithmetic(operator.mul),
     "_show": show,

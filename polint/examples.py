@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from . import yamltext
 from .diagnostic import Diagnostic
 from .engine import check
 from .exprtext import ExprError, nearest
 from .rule import Rule, RuleError
 from .rulefile import Checker, read_documents
 from .source import Source, Span
+from .tuples import NamedTuple
 
 Subjects = Mapping[str, Sequence[Any]]
 Loader = Callable[[Mapping[str, str], str | None], Sequence[Subjects]]
@@ -39,12 +41,13 @@ class Example:
 
     ``notes`` (``path:line:column text``, or the text alone where it has no place) and
     ``messages`` are exact and in order; None leaves them open.  ``unknown`` says that
-    the rule must be silent because something cannot be known.
+    the rule must be silent because something cannot be known: it met that, or there was
+    nothing certain enough for it to look at.
     """
 
     title: str
     files: Mapping[str, str]
-    line: int  # where it begins in the rule file
+    span: Span  # of its title in the rule file
     notes: tuple[str, ...] | None = None
     messages: tuple[str, ...] | None = None
     unknown: bool = False
@@ -87,7 +90,7 @@ def load_examples(path: str) -> tuple[list[Example], list[RuleError]]:
                 Example(
                     title,
                     data["files"],
-                    node.span.place[0],
+                    yamltext.span_at(node, ("example",)),
                     tuple(data["notes"]) if "notes" in data else None,
                     tuple(data["messages"]) if "messages" in data else None,
                     data.get("unknown", False),
@@ -123,18 +126,26 @@ def unmark(path: str, text: str) -> tuple[str, list[Place]]:
     return "".join(parts), sorted(places)
 
 
-def run(rule: Rule, load: Loader) -> list[str]:
+def run(rule: Rule, load: Loader) -> list[RuleError]:
     """Everything wrong with a rule's examples; a rule needs one that it reports and one that it does not."""
     examples, errors = load_examples(rule.path)
-    problems = [str(error) for error in errors]
+    problems = list(errors)
     if not errors:
         if not any(example.is_marked for example in examples):
-            problems.append(f"{rule.path}:1:1: no example is marked: show with [|…|] what the rule reports")
+            problems.append(_wrong(examples, rule, "no example is marked: show with [|…|] what the rule reports"))
         if all(example.is_marked for example in examples):
-            problems.append(f"{rule.path}:1:1: every example is marked: show one that the rule leaves alone")
+            problems.append(_wrong(examples, rule, "every example is marked: show one that the rule leaves alone"))
     for example in examples:
-        problems += [f"{rule.path}:{example.line}:1: {example.title}: {problem}" for problem in run_example(rule, example, load)]
+        problems += [_wrong([example], rule, f"{example.title}: {problem}") for problem in run_example(rule, example, load)]
     return problems
+
+
+def _wrong(examples: Sequence[Example], rule: Rule, message: str) -> RuleError:
+    """A mistake at the title of the first of ``examples``."""
+    if not examples:
+        return RuleError(rule.path, 1, 1, message)
+    span = examples[0].span
+    return RuleError(rule.path, *span.place, message, span)
 
 
 def run_example(rule: Rule, example: Example, load: Loader) -> list[str]:
@@ -157,11 +168,13 @@ def run_example(rule: Rule, example: Example, load: Loader) -> list[str]:
             return [f"config: {error}"]
     diagnostics: list[Diagnostic] = []
     silenced: list[tuple[str, str]] = []
+    judged = 0
     for subjects in load(files, example.config):
         report = check([rule], subjects, params=params)
         diagnostics += report.diagnostics
         silenced += report.silenced.get(rule.code, ())
-    return [*_compare(files, expected, diagnostics), *_compare_rest(example, diagnostics, silenced)]
+        judged += len(subjects.get(rule.subject, ()))
+    return [*_compare(files, expected, diagnostics), *_compare_rest(example, diagnostics, silenced, judged)]
 
 
 def _compare(files: Mapping[str, str], expected: Iterable[Place], diagnostics: Iterable[Diagnostic]) -> Iterable[str]:
@@ -181,11 +194,11 @@ def _compare(files: Mapping[str, str], expected: Iterable[Place], diagnostics: I
             yield f"{span}: marked but not reported: {_short(span.text)}"
 
 
-def _compare_rest(example: Example, diagnostics: Sequence[Diagnostic], silenced: Sequence[tuple[str, str]]) -> Iterable[str]:
+def _compare_rest(example: Example, diagnostics: Sequence[Diagnostic], silenced: Sequence[tuple[str, str]], judged: int) -> Iterable[str]:
     if example.unknown:
         if diagnostics or example.is_marked:
             yield "'unknown: true' says the rule is silent, and it is not"
-        elif not silenced:
+        elif not silenced and judged:  # some things exist in the model only once they are certain
             yield "'unknown: true', but the rule met nothing unknown"
     if example.messages is not None:
         yield from _compare_texts("message", example.messages, [diagnostic.message for diagnostic in diagnostics])

@@ -15,11 +15,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 from .exprtext import ELSEWHERE, ExprError, UnjudgedError, nearest, offset_of, parse, split_template
 from .ruletypes import ANYTHING, FactOf, ListOf, Maybe, Type, attributes_of, has_span, name_of
 from .source import Span
+from .tuples import NamedTuple
 from .units import Bytes, Seconds
 
 _COMPARISONS = {ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE}
@@ -86,6 +87,10 @@ class Scope:
         """Code of a truth: ``when`` and ``require``."""
         return self._compile(text, lambda node: self._truth(node).node)
 
+    def number(self, text: str) -> CodeType:
+        """Code of a number, with or without a unit: ``measure``."""
+        return self._compile(text, lambda node: self._number(node).node)
+
     def place(self, text: str) -> CodeType:
         """Code of a fact, or of a thing with a span: ``at``."""
         return self._compile(text, lambda node: self._place(node, "a place is a fact, or a thing with a span"))
@@ -140,6 +145,12 @@ class Scope:
         value = self._value(node, found)
         if value.type is not bool:
             raise _Wrong(node, f"{name_of(value.type)} is neither true nor false: compare it with something")
+        return value
+
+    def _number(self, node: ast.expr) -> _Typed:
+        value = self._value(node)
+        if value.type not in (int, float, Seconds, Bytes):
+            raise _Wrong(node, f"{name_of(value.type)} is no number")
         return value
 
     def _place(self, node: ast.expr, wanted: str, *, many: bool = False) -> ast.expr:
@@ -251,6 +262,8 @@ class Scope:
         if isinstance(kind, Maybe):
             owner, kind = _call("_linked", owner, ast.Constant(_text(node.value))), kind.of
         if isinstance(kind, FactOf):
+            if node.attr == "is_default":
+                return _Typed(_call("_is_default", owner), bool)
             if node.attr in _FACT_FLAGS:
                 return _Typed(ast.Attribute(owner, node.attr, ast.Load()), bool)
             if node.attr == "value":

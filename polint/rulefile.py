@@ -13,9 +13,10 @@ from . import yamltext
 from .diagnostic import SEVERITIES
 from .expr import Scope
 from .exprtext import ExprError, UnjudgedError, nearest
+from .guidance import GUIDE
 from .ruleform import GROUPS, PARAM_TYPES, Loaded, Param, Rule, RuleError, parse_param
 from .ruletypes import attributes_of
-from .source import Source
+from .source import Source, Span
 from .yamltext import Node, YamlFault
 
 MAX_SIZE = 1_000_000
@@ -38,7 +39,9 @@ RULE_KEYS = {
     "message": "text",
     "note": "a list of texts",
     "subject_key": "text",
+    "measure": "text",
     "fix": "a mapping",
+    "guide": "a list of texts",
 }
 """The keys of a rule, and what each holds."""
 
@@ -68,7 +71,7 @@ class Checker:
     def wrong(self, path: tuple[str | int, ...], message: str, *, key: bool = False) -> None:
         """Note a mistake at a key's value (or at the ``key`` itself), named before the message."""
         named = ".".join(map(str, path)) + ": " if path else ""
-        self._add(yamltext.span_at(self.node, path, key=key).start, named + message)
+        self._add(yamltext.span_at(self.node, path, key=key), named + message)
 
     def wrong_within(self, path: tuple[str | int, ...], error: ExprError) -> None:
         """Note a mistake inside a text, at its own place there."""
@@ -76,10 +79,12 @@ class Checker:
         for step in path:
             node = node.items[step] if isinstance(step, int) else node.entries[step][1]
         span = yamltext.place_in(node)(error.offset, error.offset + 1)
-        self._add(span.start, error.message)
+        self._add(span, error.message)
 
-    def _add(self, offset: int, message: str) -> None:
-        self.errors.append(RuleError(self.node.source.path, *self.node.source.place(offset), message))
+    def _add(self, span: Span, message: str) -> None:
+        line = span.source.text.find("\n", span.start, span.end)  # of a whole mapping its first line says enough
+        span = Span(span.source, span.start, line) if line >= 0 else span
+        self.errors.append(RuleError(span.path, *span.place, message, span))
 
     def keys(self, kinds: Mapping[str, str], required: Iterable[str], path: tuple[str | int, ...] = ()) -> dict[str, Any]:
         """The keys of the mapping at ``path`` that are known and hold what they should."""
@@ -123,7 +128,7 @@ def load(folders: list[str], builtin: bool, known: tuple[Rule, ...], subjects: M
             if rule is not None:
                 rules.append(rule)
                 taken[rule.code] = taken[rule.name] = rule
-    return Loaded(tuple(sorted(rules, key=lambda rule: rule.code)), tuple(sorted(errors)))
+    return Loaded(tuple(sorted(rules, key=lambda rule: rule.code)), tuple(sorted(errors, key=lambda error: error[:4])))
 
 
 def _rule_files(folder: str, errors: list[RuleError]) -> Iterator[tuple[str, str]]:
@@ -157,7 +162,7 @@ def read_documents(path: str, limit: int | None = None) -> tuple[tuple[Node, ...
 
 
 def _fault(path: str, fault: YamlFault) -> RuleError:
-    return RuleError(path, *fault.span.place, fault.message)
+    return RuleError(path, *fault.span.place, fault.message, fault.span)
 
 
 def first_document(path: str, errors: list[RuleError]) -> Checker | None:
@@ -203,11 +208,15 @@ def _check(checker: Checker, path: str, group: str, builtin: bool, subjects: Map
     message = compiled(scope.template, data.get("message"), "message")
     help_code = compiled(scope.template, data.get("help", ""), "help")
     subject_key = compiled(scope.template, data.get("subject_key"), "subject_key")
+    measure = compiled(scope.number, data.get("measure"), "measure")
     notes = [compiled(scope.note, text, "note", index) for index, text in enumerate(data.get("note", ()))]
     if not checker.errors:  # a param may be used where the mistake is
         for param in params:
             if param.name not in scope.used:
                 checker.wrong(("params", param.name), "no expression uses it", key=True)
+    for index, piece in enumerate(data.get("guide", ())):
+        if piece not in GUIDE:
+            checker.wrong(("guide", index), f"no advice {piece!r}{nearest(piece, GUIDE)}")
     if "at" not in data and "span" not in attributes_of(subjects[subject]):
         checker.wrong(("for",), f"a {subject} has no place of its own: say 'at'")
     if checker.errors or require is None or message is None or help_code is None:
@@ -223,6 +232,7 @@ def _check(checker: Checker, path: str, group: str, builtin: bool, subjects: Map
         help=data.get("help", "").strip(),
         refs=tuple(data.get("refs", ())),
         preview=data.get("preview", False),
+        guide=tuple(data.get("guide", ())),
         subject=subject,
         path=path,
         when=when,
@@ -231,6 +241,7 @@ def _check(checker: Checker, path: str, group: str, builtin: bool, subjects: Map
         message=message,
         help_code=help_code,
         subject_key=subject_key,
+        measure=measure,
         notes=tuple(note for note in notes if note is not None),
         params=params,
     )
@@ -261,7 +272,7 @@ def _check_names(checker: Checker, data: Mapping[str, Any], path: str, group: st
             checker.wrong((key,), f"{word} is taken by {os.path.basename(other.path)}")
     if severity is not None and severity not in SEVERITIES:
         known = "'error', 'warning' or 'info'"
-        checker.wrong(("severity",), f"Input should be {known}{nearest(severity, SEVERITIES)}")
+        checker.wrong(("severity",), f"should be {known}{nearest(severity, SEVERITIES)}")
     if since is not None and not _VERSION.fullmatch(since):
         checker.wrong(("since",), "should be a version, as in 0.1.0")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import CodeType
-from typing import NamedTuple
 
+from .source import Span
+from .tuples import NamedTuple
 from .units import Bytes, Seconds, parse_bytes, parse_seconds
 
 GROUPS = {
@@ -57,6 +58,7 @@ class Rule(NamedTuple):
     help: str
     refs: tuple[str, ...]
     preview: bool
+    guide: tuple[str, ...]  # the pieces of advice it stands for, by their names in guidance.GUIDE
     subject: str
     path: str  # the file it was read from
     when: CodeType | None
@@ -65,6 +67,7 @@ class Rule(NamedTuple):
     message: CodeType
     help_code: CodeType
     subject_key: CodeType | None
+    measure: CodeType | None
     notes: tuple[CodeType, ...]
     params: tuple[Param, ...]
 
@@ -85,12 +88,13 @@ class Rule(NamedTuple):
 
 
 class RuleError(NamedTuple):
-    """What is wrong with a rule file, at a 1-based place."""
+    """What is wrong with a rule file, at a 1-based place; ``span`` is the text it is about, where there is one."""
 
     path: str
     line: int
     column: int
     message: str
+    span: Span | None = None
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: {self.message}"

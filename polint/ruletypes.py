@@ -14,7 +14,7 @@ import textwrap
 import types
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from .fact import Fact
@@ -94,7 +94,7 @@ _KNOWN: dict[type, dict[str, Type]] = {}
 
 
 def _attributes(cls: type) -> dict[str, Type]:
-    found = {name: type_of(hint) for name, hint in get_type_hints(cls).items()}
+    found = {name: type_of(hint) for name, hint in get_type_hints(cls, localns=_type_only(cls.__module__)).items()}
     for klass in reversed(cls.__mro__[:-1]):
         found.update(_assigned(klass))
         for name, member in vars(klass).items():
@@ -103,12 +103,27 @@ def _attributes(cls: type) -> dict[str, Type]:
                 found[name] = FactOf(Maybe(kind) if member.default is None else kind)
             elif isinstance(member, property | cached_property):
                 getter = member.fget if isinstance(member, property) else member.func
-                found[name] = type_of(get_type_hints(getter).get("return", ANYTHING))
+                hints = get_type_hints(getter, localns=_type_only(getter.__module__))
+                found[name] = type_of(hints.get("return", ANYTHING))
             elif type(member) in (bool, int, float, str):
                 found.setdefault(name, type(member))
             elif callable(member):
                 found.pop(name, None)
     return {name: kind for name, kind in found.items() if not name.startswith("_")}
+
+
+@cache
+def _type_only(module: str) -> dict[str, Any]:
+    """What a module imports for type checking only: its annotations speak of that, too."""
+    names = {"__name__": module, "__package__": sys.modules[module].__package__}
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError):
+        return {}  # installed without sources
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            exec("\n".join(map(ast.unparse, node.body)), names)
+    return names
 
 
 def _assigned(cls: type) -> dict[str, Type]:
@@ -120,8 +135,8 @@ def _assigned(cls: type) -> dict[str, Type]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):
         return {}  # written by dataclass(), or installed without sources
-    names = vars(sys.modules[cls.__module__])
-    parameters = get_type_hints(function)
+    names = vars(sys.modules[cls.__module__]) | _type_only(cls.__module__)
+    parameters = get_type_hints(function, localns=_type_only(cls.__module__))
     found: dict[str, Type] = {}
     for node in ast.walk(tree):
         match node:

@@ -60,6 +60,11 @@ def one(selector: str, rules: Iterable[Named]) -> str:
 def _nearest(selector: str, rules: list[Named]) -> str:
     from difflib import get_close_matches
 
+    if selector[:2].upper() == "PO" and selector[2:].isdigit():
+        return ""  # numbers that look alike mean nothing to each other
+    begun = sorted(rule.name for rule in rules if len(selector) > 4 and rule.name.startswith(selector.lower()))
+    if begun:
+        return begun[0]
     known = [word for rule in rules for word in (rule.name, rule.code, rule.group)]
     near = get_close_matches(selector.lower(), known, n=1) or get_close_matches(selector.upper(), known, n=1)
     return near[0] if near else ""

@@ -8,11 +8,11 @@ whole file.  ``until=2027-01-31`` ends either.  There is no form without names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from .diagnostic import Diagnostic
 from .formats import format_of
 from .source import Source, Span
+from .tuples import NamedTuple
 
 _MARK = "polint:"
 
@@ -29,6 +29,9 @@ _COMMENTS: dict[str, tuple[tuple[str, ...], bool]] = {
     "rust": (("//", "/*", "*"), False),
     "php": (("//", "#", "/*", "*"), False),
     "sql": (("--", "/*", "*"), False),
+    "shell": (("#",), False),
+    "prometheus": (("#",), False),
+    "grafana": ((), True),  # JSON has no comments
 }
 _ANY: tuple[tuple[str, ...], bool] = (("#", ";", "//", "--", "/*", "*"), False)
 
@@ -101,7 +104,8 @@ def _parse(source: Source, start: int, end: int, line: int) -> Suppression | Non
     line = 0 if word == "ignore-file" else line
     close = text.find("]", word_end, end)
     if text[word_end : word_end + 1] != "[" or close < 0:
-        return Suppression((), (), span, line, fault=f"name the rules: {word}[PO203]")
+        fault = "no ']' ends the list of rules" if text[word_end : word_end + 1] == "[" else f"name the rules: {word}[PO203]"
+        return Suppression((), (), span, line, fault=fault)
     names: list[str] = []
     spans: list[Span] = []
     at = word_end + 1

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
-from unittest import mock
+from typing import Any
 
 import pytest
+from conftest import polint
 
 from polint import __version__, cli, suppress
 from polint.diagnostic import Diagnostic, Note
@@ -34,24 +32,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def polint(*arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of one run, in this process."""
-    streams = [io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b"")]
-    if env and "PYTHONIOENCODING" in env:
-        streams[1] = io.TextIOWrapper(io.BytesIO(), encoding=env["PYTHONIOENCODING"])
-    kept = sys.stdin, sys.stdout, sys.stderr
-    sys.stdin, sys.stdout, sys.stderr = streams
-    try:
-        with mock.patch.dict(os.environ, env or {}), pytest.raises(SystemExit) as left:
-            cli.run(list(arguments))
-    finally:
-        sys.stdin, sys.stdout, sys.stderr = kept
-        gc.enable()
-    texts = []
-    for stream in streams[1:]:
-        stream.flush()
-        texts.append(stream.buffer.getvalue().decode("utf-8"))
-    return cast(int, left.value.code), texts[0], texts[1]
+def placed(err: str) -> list[str]:
+    """The lines that say what is wrong, without the source lines below them."""
+    return [line for line in err.splitlines() if line.startswith("polint.toml:")]
 
 
 def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -148,18 +131,18 @@ def test_usage(project: Path, arguments: list[str], message: str) -> None:
 
 def test_a_wrong_configuration_is_reported_whole(project: Path) -> None:
     (project / "polint.toml").write_text('slect = []\n[params.unreadable-file]\nx = 1\n[services.a]\npool = "x"\n')
-    assert polint("lint") == (
-        2,
-        "",
-        "polint.toml:1:1: slect: unknown key; did you mean 'select'?\n"
-        "polint.toml:3:1: params.unreadable-file.x: unreadable-file has no param 'x'\n"
-        "polint.toml:5:8: services.a.pool: must be a whole number\n",
+    code, out, err = polint("lint")
+    assert (code, out) == (2, "")
+    assert err == (
+        "polint.toml:1:1: slect: unknown key; did you mean 'select'?\n  |\n1 | slect = []\n  | ^^^^^\n"
+        "polint.toml:3:1: params.unreadable-file.x: unreadable-file has no param 'x'\n  |\n3 | x = 1\n  | ^\n"
+        'polint.toml:5:8: services.a.pool: must be a whole number\n  |\n5 | pool = "x"\n  |        ^^^\n'
     )
     (project / "polint.toml").write_text('ignore = ["PO1", "tmeouts"]\n')
-    assert polint("lint") == (2, "", "polint.toml:1:18: ignore[1]: unknown rule: tmeouts; did you mean 'timeouts'?\n")
+    assert placed(polint("lint")[2]) == ["polint.toml:1:18: ignore[1]: unknown rule: tmeouts; did you mean 'timeouts'?"]
     (project / "polint.toml").write_text("[severity]\nnope = 'off'\n[params.connections-near-budget]\nbogus = 1\n")
     code, _, err = polint("lint")
-    lines = err.splitlines()
+    lines = placed(err)
     assert code == 2
     assert lines[0] == "polint.toml:2:1: severity.nope: unknown rule: nope"
     assert lines[1].startswith("polint.toml:4:1: params.connections-near-budget.bogus: ")
@@ -176,14 +159,14 @@ def test_every_mistake_of_a_configuration_at_once(project: Path) -> None:
         "polint.toml:2:10: rules[0]: no such folder: polcy/",
         "polint.toml:3:11: exclude: must be a list",
         "polint.toml:5:1: severity.nope: unknown rule: nope",
-        "polint.toml:8:1: params.acquire-timeout-out-of-range.shortest: shortest is more than longest",
+        "polint.toml:8:12: params.acquire-timeout-out-of-range.shortest: shortest is more than longest",
         "polint.toml:9:2: params.nope: unknown rule: nope",
         "polint.toml:11:12: services.api.replicas: must be a whole number",
     ]
     for command in ("lint", "budget", "files"):
         code, out, err = polint(command)
         assert (code, out) == (2, "")
-        assert [line.partition("; did you mean 'Po")[0] for line in err.splitlines()] == expected
+        assert [line.partition("; did you mean 'Po")[0] for line in placed(err)] == expected
     (project / "polint.toml").write_text("[params.nope]\n")
     for command in ("lint", "budget", "files"):
         assert polint(command)[0] == 2
@@ -331,7 +314,7 @@ def test_rules_of_ones_own(project: Path) -> None:
     (project / "polint.toml").write_text('rules = ["policy/"]\nselect = ["MY"]\n')
     assert "MY001 error" in polint("lint", "--format", "concise")[1]
     (project / "polint.toml").write_text('rules = ["polcy/"]\n')
-    assert polint("lint") == (2, "", "polint.toml:1:10: rules[0]: no such folder: polcy/\n")
+    assert placed(polint("lint")[2]) == ["polint.toml:1:10: rules[0]: no such folder: polcy/"]
     code, out, _ = polint("rules", "test", "policy")
     assert code == 0, out
 
@@ -385,6 +368,8 @@ def test_a_reader_that_has_gone(project: Path) -> None:
         ),
         ("a.php", "/*\n * polint: ignore[PO1]\n */ x\n# polint: ignore[PO2]\n$a;", [(4, ("PO1",), "", ""), (5, ("PO2",), "", "")]),
         ("a.sql", "SELECT 1; -- polint: ignore[PO1] r", [(1, ("PO1",), "r", "")]),
+        ("init.sh", "psql -c x # polint: ignore[PO1] r", [(1, ("PO1",), "r", "")]),
+        ("alerts.rules.yml", "expr: up # polint: ignore[PO1] r", [(1, ("PO1",), "r", "")]),
     ],
 )
 def test_reading_suppressions(path: str, text: str, expected: list[tuple[int, tuple[str, ...], str, str]]) -> None:
@@ -399,7 +384,7 @@ def test_reading_suppressions(path: str, text: str, expected: list[tuple[int, tu
     [
         ("# polint: ignore", "name the rules: ignore[PO203]"),
         ("# polint: ignore[]", "name the rules: ignore[PO203]"),
-        ("# polint: ignore[PO1", "name the rules: ignore[PO203]"),
+        ("# polint: ignore[PO1", "no ']' ends the list of rules"),
         ("# polint: ignore-file all", "name the rules: ignore-file[PO203]"),
         ("# polint: disable[PO1]", "'disable' is not known; write ignore[...] or ignore-file[...]"),
         ("# polint: ignore[PO1] until=2027-02-30", "'2027-02-30' is not a date; write until=2027-01-31"),
@@ -454,7 +439,7 @@ def test_selecting(selector: str, codes: set[str]) -> None:
 
 
 def test_selecting_what_is_not_there() -> None:
-    for selector, nearest in (("over-budgt", "over-budget"), ("PO301", "PO201"), ("zzz", "")):
+    for selector, nearest in (("over-budgt", "over-budget"), ("PO301", ""), ("over", ""), ("over-b", "over-budget"), ("zzz", "")):
         with pytest.raises(UnknownRule) as caught:
             resolve(selector, RULES)
         assert caught.value.nearest == nearest

@@ -375,8 +375,8 @@ TEN = "files:\n  pools.txt: |\n    replicas=3 max_connections=10\n  server.txt: 
             "[|100|]",
             "100",
             [
-                f":18:1: {MODEST}: server.txt:1:17: reported but not marked, at '100': {OVER}",
-                ":1:1: no example is marked: show with [|…|] what the rule reports",
+                f":18:10: {MODEST}: server.txt:1:17: reported but not marked, at '100': {OVER}",
+                ":18:10: no example is marked: show with [|…|] what the rule reports",
             ],
         ),
         ("[|100|]", "10[|0|]", ["server.txt:1:17: reported but not marked, at '100'", "server.txt:1:19: marked but not reported: '0'"]),
@@ -405,7 +405,7 @@ TEN = "files:\n  pools.txt: |\n    replicas=3 max_connections=10\n  server.txt: 
 def test_every_difference_is_a_problem(tmp_path: Path, old: str, new: str, problems: list[str]) -> None:
     assert old in BUDGET
     (budget,) = rules(tmp_path, BUDGET.replace(old, new, 1))
-    found = run(budget, load)
+    found = [f"{error.path}:{error.line}:{error.column}: {error.message}" for error in run(budget, load)]
     assert [problem for problem in problems if not any(problem in text for text in found)] == [], found
     assert all(text.startswith(f"{budget.path}:") for text in found)
 
@@ -413,7 +413,8 @@ def test_every_difference_is_a_problem(tmp_path: Path, old: str, new: str, probl
 def test_a_rule_needs_both_kinds_of_example(tmp_path: Path) -> None:
     head, first, *_ = BUDGET.split("---\n")
     (budget,) = rules(tmp_path, head + "---\n" + first)
-    assert run(budget, load) == [f"{budget.path}:1:1: every example is marked: show one that the rule leaves alone"]
+    (error,) = run(budget, load)
+    assert str(error) == f"{budget.path}:18:10: every example is marked: show one that the rule leaves alone"
     (budget,) = rules(tmp_path, head)
     assert len(run(budget, load)) == 2
 
@@ -422,13 +423,13 @@ def test_examples_as_read(tmp_path: Path) -> None:
     (budget,) = rules(tmp_path, BUDGET)
     examples, errors = load_examples(budget.path)
     assert errors == []
-    assert [(example.title, example.line, example.is_marked, example.unknown) for example in examples] == [
+    assert [(example.title, example.span.place[0], example.is_marked, example.unknown) for example in examples] == [
         ("two services that each look modest", 18, True, False),
         ("pools of ten", 33, False, False),
         ("a size that only the environment knows", 40, False, True),
         ("a fuller plan is allowed here", 48, False, False),
     ]
-    assert run_example(budget, Example("t", {"server.txt": "max_connections=100\n"}, 1), load) == []
+    assert run_example(budget, Example("t", {"server.txt": "max_connections=100\n"}, examples[0].span), load) == []
 
 
 @pytest.mark.parametrize(
@@ -459,7 +460,7 @@ def test_marks_that_do_not_pair(marked: str, offset: int) -> None:
 def test_a_page(tmp_path: Path) -> None:
     (budget,) = rules(tmp_path, BUDGET)
     assert (
-        rule_page(budget)
+        rule_page(budget, load)
         == """\
 # PO101 connections-over-budget
 
@@ -513,7 +514,9 @@ max_connections=100
 
 ## What to do
 
-Shrink the largest of `len(server.pools)` pools first.
+For the example above:
+
+Shrink the largest of 2 pools first.
 
 ## References
 
@@ -528,8 +531,9 @@ def test_a_page_underlines_every_line_and_fences_safely(tmp_path: Path) -> None:
         "---\nexample: shapes\nfiles:\n  a.md: |\n    ```\n    one [|two\n      three|] [|four|]\n    \tx[||]\n    \t[|tab|]\n    ```\n"
     )
     (budget,) = rules(tmp_path, head + example)
-    page = rule_page(budget)
+    page = rule_page(budget, load)
     assert "info · group budget · since 0.1.0, preview\n" in page
+    assert "## What to do\n\nShrink the largest of … pools first.\n" in page  # the example reports nothing
     assert page.partition("`a.md`\n\n")[2].partition("\n\n##")[0] == (
         "````\n```\none two\n    ^^^\n  three four\n  ^^^^^ ^^^^\n    x\n     ^\n    tab\n    ^^^\n```\n````"
     )

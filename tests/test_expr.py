@@ -15,6 +15,8 @@ from polint.engine import function
 from polint.expr import Scope
 from polint.exprtext import ExprError, nearest, split_template
 from polint.fact import Fact, Unknown, default, derive, unknown, written
+from polint.model import subject_class
+from polint.model.pool_libraries import PoolLibrary
 from polint.model.setting import Section, setting
 from polint.ruletypes import ANYTHING, FactOf, ListOf, Maybe, attributes_of, name_of, type_of
 from polint.source import Source, Span
@@ -415,6 +417,11 @@ def test_attributes_of_a_subject() -> None:
     assert found["any"] == FactOf(ANYTHING)
     assert (found["label"], found["span"], found["title"], found["strict"]) == (str, Span, str, bool)
     assert not {"method", "secret", "_hidden", "_facts", "__init__"} & set(found)
+
+
+def test_attributes_of_types_that_are_imported_for_checking_only() -> None:
+    assert attributes_of(subject_class("login"))["bypassed"] == Maybe(subject_class("pooler"))
+    assert attributes_of(subject_class("pool"))["made_with"] is PoolLibrary
 
 
 @dataclass(slots=True)

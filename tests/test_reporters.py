@@ -163,7 +163,8 @@ def test_summary() -> None:
         FileStatus("f", "cargo", "skipped", "nothing refers to it"),
         FileStatus("e", "dotenv", "unreadable", "its own program refuses it"),
     ]
-    report = Report("/r", found, files, ("db: 50 of 97 connections (52 %)",), {"PO102": [("pool x", "size is unknown: no")]})
+    silenced = {"PO102": [(f"pool {name}", "size: read at run time") for name in "xyzvx"] + [("pool w", "url: not set")], "PO201": []}
+    report = Report("/r", found, files, ("db: 50 of 97 connections (52 %)",), silenced)
     lines = text.report(report, Style()).split("\n")
     assert lines[-4:] == [
         "db: 50 of 97 connections (52 %)",
@@ -171,9 +172,10 @@ def test_summary() -> None:
         "read 2 files: 1 compose, 1 dotenv; unreadable: 1; skipped 1: 1 test code",
         "",
     ]
-    assert text.report(report, Style(verbosity=1)).split("\n")[-3:-1] == [
-        "not judged, because something is unknown: 1",
-        "  PO102 pool x: size is unknown: no",
+    assert text.report(report, Style(verbosity=1)).split("\n")[-4:-1] == [
+        "not judged, because something is unknown: 6 cases of 1 rule",
+        "  PO102 size: read at run time: pool x, pool y, pool z and 1 more",
+        "  PO102 url: not set: pool w",
     ]
     assert statistics(report) == "1  PO101  error    over-budget\n1  PO101  info     over-budget\n1  PO102  warning  over-budget\n"
     assert file_lines(files, Style(verbosity=-1)) == "read     compose  a\nread     dotenv   b\n"

@@ -56,7 +56,7 @@ at: pool.acquire_timeout
 message: "waits {pool.acquire_timeout} for a connection, outside {params.shortest} to {params.longest}"
 """
 NAME = "acquire-timeout-out-of-range.yaml"
-SEVERITY = "4:11: severity: Input should be 'error', 'warning' or 'info'"
+SEVERITY = "4:11: severity: should be 'error', 'warning' or 'info'"
 
 
 def write(folder: Path, text: str, name: str = NAME, group: str = "timeouts") -> Path:
@@ -94,7 +94,7 @@ def test_the_three_mistakes_of_the_design(tmp_path: Path) -> None:
     typo = RULE.replace("<= pool.acquire_timeout <=", "<= pool.acquire_timout <=")
     assert errors(tmp_path, typo) == [f"{NAME}:14:29: Pool has no 'acquire_timout'; did you mean 'acquire_timeout'?"]
     severity = RULE.replace("severity: warning", "severity: grave")
-    assert errors(tmp_path, severity) == [f"{NAME}:4:11: severity: Input should be 'error', 'warning' or 'info'"]
+    assert errors(tmp_path, severity) == [f"{NAME}:4:11: severity: should be 'error', 'warning' or 'info'"]
     unit = RULE.replace("<= pool.acquire_timeout <=", "<= pool.size <=")
     assert errors(tmp_path, unit) == [f"{NAME}:14:29: cannot compare Seconds with int"]
 
@@ -190,7 +190,7 @@ def test_names_of_params(tmp_path: Path, old: str, new: str, expected: list[str]
     ("written", "place"),
     [
         ("require: pool.size > 1 and pool.siz", "14:28"),
-        ("require: 'pool.label == ''a'' and pool.siz'", "14:10"),
+        ("require: 'pool.label == ''a'' and pool.siz'", "14:35"),
         ("require: \"pool.label == 'a' and pool.siz\"", "14:33"),
         ("require: >-\n  pool.size > 1\n  and pool.siz", "16:7"),
         ("require: |\n  pool.size > 1\n  and pool.siz\n", "16:7"),
@@ -211,7 +211,7 @@ def test_every_mistake_of_every_file_at_once(tmp_path: Path) -> None:
     found = [(Path(error.path).name, error.line, error.column, error.message) for error in load(tmp_path).errors]
     assert found == [
         ("copy.yaml", 1, 7, "code: should begin with PO1, as all of budget/"),
-        (NAME, 4, 11, "severity: Input should be 'error', 'warning' or 'info'"),
+        (NAME, 4, 11, "severity: should be 'error', 'warning' or 'info'"),
         (NAME, 14, 29, "Pool has no 'acquire'; did you mean 'acquire_timeout'?"),
         (NAME, 15, 5, "Pool has no 'acquire'; did you mean 'acquire_timeout'?"),
         (NAME, 16, 18, "Pool has no 'acquire'; did you mean 'acquire_timeout'?"),

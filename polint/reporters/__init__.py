@@ -7,11 +7,11 @@ two cleanings that every text from a file goes through.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ..diagnostic import SEVERITIES, Diagnostic
 from ..mask import mask
 from ..patterns import lazy
+from ..tuples import NamedTuple
 
 FORMATS = ("text", "concise", "json")
 
@@ -89,6 +89,11 @@ def clean(text: str, ascii: bool = False, before: str = "") -> str:
 def plural(count: int, word: str) -> str:
     """``1 error``, ``2 errors``."""
     return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def counted(count: int, severity: str) -> str:
+    """``2 errors``, ``3 info``: infos are not counted in the plural."""
+    return f"{count} info" if severity == "info" else plural(count, severity)
 
 
 def fixable(diagnostic: Diagnostic) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from ..diagnostic import SEVERITIES, Diagnostic, Note
+from ..diagnostic import COVERED, SEVERITIES, Diagnostic, Note
 from ..source import Source, Span
-from . import IDLE, UNASKED, Report, Style, clean, fixable, plural
+from . import IDLE, UNASKED, Report, Style, clean, counted, fixable, plural
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "gutter": "34", "bold": "1", "dim": "2"}
 _TAB = 4
 _MOST_BUDGETS = 5
+_MOST_SILENT = 3  # subjects named for one reason
 _ABOVE, _ABOVE_LIMIT = 30, 3000  # lines and characters above a line in which the name of its secret may stand
 _LEAST = 16  # columns of a span that must be seen; for more, what stands before it is not cut off
 _CONTEXT = 24  # columns kept before a span when its line is clipped
@@ -30,6 +31,13 @@ def report(result: Report, style: Style) -> str:
     if style.verbosity >= 0:
         lines += _summary(result, style)
     return "".join(f"{line}\n" for line in lines)
+
+
+def pointed(span: Span) -> list[str]:
+    """The source line at ``span`` with carets under it, for a mistake in one of polint's own files."""
+    style = Style()
+    gutter = len(str(span.source.place(max(span.start, span.end - 1))[0]))
+    return [_bar(gutter, style), *_snippet(span, gutter, "gutter", style)]
 
 
 def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool, advise: bool) -> Iterator[str]:
@@ -158,6 +166,10 @@ def _clip(text: str, start: int, end: int, room: int, style: Style) -> tuple[str
 def _shown(text: str, cut: int, start: int, end: int, room: int, style: Style) -> tuple[str, tuple[str, int]]:
     """``text`` from ``cut`` on in at most ``room`` columns, with dots for what is left out."""
     dots = _dots(style)
+    if len(text) - cut + 2 * len(dots) <= room and text.isascii() and "\t" not in text:  # a column for each character, and all fit
+        before = dots if cut else ""
+        blanks, carets = len(before) + min(start, len(text)) - cut, min(end, len(text)) - start
+        return before + text[cut:], (" " * blanks, max(1, carets))
     out = [dots] if cut else []
     used = len(dots) if cut else 0
     blanks = carets = 0
@@ -226,26 +238,38 @@ def _summary(result: Report, style: Style) -> Iterator[str]:
         yield f"{_dots(style)} and {len(budgets) - _MOST_BUDGETS} more: polint budget"
     active = result.active
     counts = Counter(diagnostic.severity for diagnostic in active)
-    parts = [_paint(_count(counts[severity], severity), severity, style) for severity in SEVERITIES if counts[severity]]
+    parts = [_paint(counted(counts[severity], severity), severity, style) for severity in SEVERITIES if counts[severity]]
     line = ", ".join(parts) if parts else "no problems found"
     extra = []
-    hidden = len(result.diagnostics) - len(active)
+    accepted = sum(one.suppressed == COVERED for one in result.diagnostics)
+    hidden = len(result.diagnostics) - len(active) - accepted
+    if accepted:
+        extra.append(f"{accepted} in the baseline")
     if hidden:
         extra.append(f"{hidden} suppressed")
     if any(map(fixable, active)):
         extra.append(f"{sum(map(fixable, active))} fixable")
     yield line + (f" ({', '.join(extra)})" if extra else "")
     yield from _wrapped(_files_line(result, style), "", 2, style)
-    unsaid = sum(map(len, result.silenced.values()))
-    if unsaid and style.verbosity > 0:
-        yield f"not judged, because something is unknown: {unsaid}"
-        for code, subjects in sorted(result.silenced.items()):
-            for subject, reason in subjects:
-                yield f"  {code} {_safe(subject, style)}: {_safe(reason, style)}"
+    if style.verbosity > 0:
+        yield from _silent(result.silenced, style)
 
 
-def _count(count: int, severity: str) -> str:
-    return f"{count} info" if severity == "info" else plural(count, severity)
+def _silent(silenced: Mapping[str, Sequence[tuple[str, str]]], style: Style) -> Iterator[str]:
+    """How often each rule could not judge something, and why: one line for each reason, with those it is about."""
+    total = sum(map(len, silenced.values()))
+    if not total:
+        return
+    rules = plural(sum(map(bool, silenced.values())), "rule")
+    yield f"not judged, because something is unknown: {plural(total, 'case')} of {rules}"
+    for code, cases in sorted(silenced.items()):
+        by_reason: dict[str, dict[str, None]] = {}
+        for subject, reason in cases:
+            by_reason.setdefault(reason, {})[subject] = None
+        for reason, subjects in by_reason.items():
+            named = ", ".join(list(subjects)[:_MOST_SILENT])
+            more = f" and {len(subjects) - _MOST_SILENT} more" if len(subjects) > _MOST_SILENT else ""
+            yield from _wrapped(f"  {code} {_safe(reason, style)}: {_safe(named, style)}{more}", "", 4, style)
 
 
 def _files_line(result: Report, style: Style) -> str:
