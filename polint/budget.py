@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from .fact import Fact, show
 from .model.project import Project
 from .model.server import Consumer, Server
+from .tuples import NamedTuple
 
 
 class Scenario(NamedTuple):
@@ -52,8 +53,8 @@ def paths(server: Server) -> set[str]:
 
 def name_of(server: Server, among: Sequence[Server]) -> str:
     """The server's name, with its compose file where another stack has a server of the same name."""
-    alone = sum(other.label == server.label for other in among) == 1
-    return server.label if alone or not server.stack else f"{server.label} in {server.stack}"
+    shared = any(other.label == server.label and other is not server for other in among)
+    return f"{server.label} in {server.stack}" if shared and server.stack else server.label
 
 
 def summary(server: Server, name: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from . import config, gitignore
 from .formats import format_of
 from .source import Source
+from .tuples import NamedTuple
 
 MAX_BYTES = 5_000_000
 _HEAD = 8192  # a NUL byte in here makes a file binary

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .examples import Example, Place, load_examples, unmark
+from .engine import check
+from .examples import Example, Loader, Place, load_examples, unmark
 from .exprtext import split_template
 from .fact import show
+from .guidance import GUIDE
 from .rule import Rule
 
 _LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".rs": "rust", ".php": "php", ".toml": "toml", ".sql": "sql", ".conf": "ini", ".ini": "ini"}
@@ -24,8 +26,11 @@ _GROUP_TITLES = {
 }
 
 
-def rule_page(rule: Rule) -> str:
-    """The page of one rule: what it says, why, its params, what it reports with the span underlined, what it leaves alone."""
+def rule_page(rule: Rule, load: Loader) -> str:
+    """The page of one rule: what it says, why, its params, what it reports with the span underlined, what it leaves alone.
+
+    ``load`` makes subjects of the example's files, for a help that speaks of one.
+    """
     lines = [f"# {rule.code} {rule.name}", "", rule.summary, ""]
     status = ", preview" if rule.preview else ""
     lines += [f"{rule.severity} · group {rule.group} · since {rule.since}{status}", "", "## Why", "", rule.why, ""]
@@ -41,7 +46,9 @@ def rule_page(rule: Rule) -> str:
     if good is not None:
         lines += ["## Not reported", "", *_example(good)]
     if rule.help:
-        lines += ["## What to do", "", _without_holes(rule.help), ""]
+        lines += ["## What to do", "", _help(rule, bad, load), ""]
+    if rule.guide:
+        lines += ["## Advice it checks", "", *(f"- {GUIDE[piece].part}: {GUIDE[piece].advice}" for piece in rule.guide), ""]
     if rule.refs:
         lines += ["## References", "", *(f"- {ref}" for ref in rule.refs), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -65,13 +72,38 @@ def rules_index(rules: Iterable[Rule]) -> str:
             severity = rule.severity + (" (preview)" if rule.preview else "")
             lines.append(f"| {rule.code} | [{rule.name}]({group}/{rule.name}.yaml) | {severity} | {_cell(rule.summary)} |")
         lines.append("")
+    if any(rule.guide for rule in ordered):
+        lines += _guide(ordered)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _without_holes(text: str) -> str:
-    """A text with holes as a page shows it, where there is no project to fill them from."""
-    parts = (before + (f"`{hole.strip()}`" if hole is not None else "") for before, hole, _, _ in split_template(text))
-    return "".join(parts)
+def _guide(rules: Iterable[Rule]) -> Iterator[str]:
+    """Each piece of the guide's advice with the rules that stand for it."""
+    by_piece: dict[str, list[str]] = {piece: [] for piece in GUIDE}
+    for rule in rules:
+        for piece in rule.guide:
+            by_piece[piece].append(f"[{rule.name}]({rule.group}/{rule.name}.yaml)")
+    yield from ("## The pooling guide, and the rules that check it", "")
+    yield from ("Where the guide was wrong, the advice says what is true, and the rule's page tells why.", "")
+    part = ""
+    for piece, advice in GUIDE.items():
+        if advice.part != part:
+            part = advice.part
+            yield from (*([""] if piece != next(iter(GUIDE)) else []), f"### {part}", "", "| advice | rules |", "|---|---|")
+        yield f"| {_cell(advice.advice)} | {', '.join(by_piece[piece])} |"
+
+
+def _help(rule: Rule, example: Example | None, load: Loader) -> str:
+    """The rule's help; what it says of a subject, and how a param is set, it says of the example."""
+    parts = list(split_template(rule.help))
+    holes = [hole.strip() for _, hole, _, _ in parts if hole is not None]
+    if holes and example is not None:
+        files = {path: unmark(path, text)[0] for path, text in example.files.items()}
+        for subjects in load(files, example.config):
+            for found in check([rule], subjects).diagnostics:
+                lead = "" if all(hole.startswith("params.") for hole in holes) else "For the example above:\n\n"
+                return lead + found.help
+    return "".join(before + ("…" if hole is not None else "") for before, hole, _, _ in parts)
 
 
 def _cell(text: str) -> str:

@@ -8,6 +8,7 @@ not values, and only references (``${NAME}``) and file names stay readable.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from .maskcode import literals, secrets
 from .patterns import lazy
@@ -34,9 +35,12 @@ _PASSED = lazy(
     r"|authorization[\"']?[ \t]*[:=][ \t]*[\"']?([^\"'\n]++)",
     re.IGNORECASE,
 )
+_STORED = lazy(r"(?<![0-9A-Za-z])md5[0-9a-fA-F]{32}(?![0-9A-Za-z])|SCRAM-SHA-256\$[^\s\"']{20,}")
 _DIRECTIVES = ("env[", "php_value[", "php_admin_value[")
 _NAME_LIMIT = 80
 _PREFIX_LIMIT = 120
+_HUMP = lazy(r"([a-z\d])([A-Z])")
+_SEPARATORS = lazy(r"[_.\-]+")
 _STARTS = ("", "-", "export", "env", "arg", "set", "-e", "const", "static")
 
 
@@ -50,7 +54,7 @@ def mask(text: str, before: str = "") -> str:
     whole = before + text
     has_name = _WORD.search(whole) is not None
     for line in text.split("\n") if "\n" in text else (text,):
-        found = _urls(line) + _options(line)
+        found = _urls(line) + _options(line) + _stored(line)
         if has_name:
             found += _named(line)
         ranges += [(at + start, at + end) for start, end in found] if at else found
@@ -74,6 +78,13 @@ def mask(text: str, before: str = "") -> str:
             at = end
     out.append(text[at:])
     return "".join(out)
+
+
+def _stored(text: str) -> list[tuple[int, int]]:
+    """Secrets as PostgreSQL and PgBouncer keep them: an MD5 one is all a client needs to log in."""
+    if "md5" not in text and "SCRAM-SHA-256$" not in text:
+        return []
+    return [found.span() for found in _STORED.finditer(text)]
 
 
 def _veil(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -123,10 +134,10 @@ def _credentials(text: str, start: int, end: int, to_the_end: bool) -> tuple[int
     return (text.find(":", start, sign) if colon < 0 < sign else colon), sign
 
 
+@lru_cache(maxsize=1024)
 def _is_secret_name(name: str) -> bool:
     """Whether a variable or key of this name holds a secret."""
-    spaced = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", name).lower()
-    parts = [part for part in re.split(r"[_.\-]+", spaced) if part]
+    parts = [part for part in _SEPARATORS.split(_HUMP.sub(r"\1_\2", name).lower()) if part]
     if not parts or parts[-1] in _ABOUT:
         return False
     for number, part in enumerate(parts):

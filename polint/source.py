@@ -7,7 +7,8 @@ columns appear only when a place is shown and are then 1-based.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import NamedTuple
+
+from .tuples import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -7,9 +7,8 @@ does not check them; on a text that is not TOML the places are meaningless.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .source import Source, Span
+from .tuples import NamedTuple
 
 Key = str | int
 Path = tuple[Key, ...]

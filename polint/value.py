@@ -8,9 +8,9 @@ A Rust ``env::var("N").ok().and_then(|v| v.parse().ok()).unwrap_or(10)``, a Comp
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from .source import Span
+from .tuples import NamedTuple
 
 
 class Literal(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ PACKAGE = Path(polint.__file__).parent
 # what stands lower or on its own row (formats and reporters have a stricter rule of their own).
 LAYERS = [
     {"polint"},  # the version
-    {"polint.source", "polint.patterns", "polint.maskcode"},
+    {"polint.source", "polint.patterns", "polint.tuples", "polint.maskcode"},
     {"polint.units", "polint.value", "polint.treesitter", "polint.gitignore", "polint.mask"},
     {
         "polint.fact",
@@ -29,16 +30,31 @@ LAYERS = [
         "polint.catalogue",
         "polint.templating",
         "polint.interpolate",
+        "polint.sessionsql",
+        "polint.promql",
+        "polint.exporters",
     },
     {"polint.config", "polint.config_schema"},
     {"polint.formats"},
     {"polint.discover"},
     {"polint.model"},
     {"polint.expr", "polint.exprtext", "polint.ruletypes"},
-    {"polint.rule", "polint.rulecache", "polint.rulefile", "polint.ruleform"},
-    {"polint.engine", "polint.suppress", "polint.selection", "polint.examples", "polint.budget"},
-    {"polint.reporters", "polint.docs"},
+    {"polint.rule", "polint.rulecache", "polint.rulefile", "polint.ruleform", "polint.guidance"},
+    {
+        "polint.engine",
+        "polint.suppress",
+        "polint.selection",
+        "polint.baseline",
+        "polint.examples",
+        "polint.budget",
+        "polint.fixer",
+        "polint.writing",
+    },
+    {"polint.accept"},
+    {"polint.reporters", "polint.docs", "polint.proposal"},
+    {"polint.start"},
     {"polint.lint"},
+    {"polint.adopt"},
     {"polint.command"},
     {"polint.cli", "polint.__main__"},
 ]
@@ -156,9 +172,19 @@ def test_a_small_lint_imports_nothing_heavy(small: Path) -> None:
     [
         ("compose.yaml", "services: {}\n", {"yaml", "polint.formats.compose"}),
         ("compose.yaml", "services: {db: {image: 'postgres:16', env_file: .env}}\n", {"polint.formats.dotenv"}),
-        ("www.conf", "[www]\npm = static\npm.max_children = 5\n", {"polint.formats.ini"}),
-        ("config/database.php", "<?php return ['connections' => []];\n", {"polint.formats.php", "tree_sitter"}),
-        ("src/main.rs", 'fn main() { PgPoolOptions::new().connect(""); }\n', {"polint.formats.rust", "tree_sitter"}),
+        ("www.conf", "[www]\npm = static\npm.max_children = 5\n", {"polint.formats.ini", "polint.model.client"}),
+        ("pgbouncer.ini", "[databases]\napp =\n[pgbouncer]\n", {"polint.formats.pgbouncer", "polint.model.pooler"}),
+        ("init.sql", "ALTER SYSTEM SET max_connections = 50;\n", {"polint.formats.sql", "polint.formats.sql_records"}),
+        (
+            "config/database.php",
+            "<?php return ['connections' => ['pgsql' => ['driver' => 'pgsql']]];\n",
+            {"polint.formats.php", "polint.model.connections", "polint.model.connection", "tree_sitter"},
+        ),
+        (
+            "src/main.rs",
+            'fn main() { PgPoolOptions::new().connect(""); }\n',
+            {"polint.formats.rust", "polint.formats.cargo", "polint.model.crate_pools", "polint.model.pool_libraries", "tree_sitter"},
+        ),
     ],
 )
 def test_a_format_is_imported_for_its_files_only(tmp_path: Path, name: str, text: str, modules: set[str]) -> None:
@@ -171,6 +197,35 @@ def test_a_format_is_imported_for_its_files_only(tmp_path: Path, name: str, text
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text)
     assert modules_after(["lint", "."], tmp_path) >= modules
+
+
+def test_a_server_alone_brings_in_nothing_of_its_clients(small: Path) -> None:
+    modules_after(["lint", "."], small)
+    clients = "client connection connections crate_pools php_services pool_libraries pooler pgbouncer laravel ladders usage monitoring"
+    unasked = {f"polint.model.{name}" for name in (*clients.split(), "entrances", "sessions", "fpm_values")}
+    unasked |= {f"polint.formats.{name}" for name in "rust php cargo ini pgbouncer sql sql_records dockerfile prometheus grafana".split()}
+    assert not modules_after(["lint", "."], small) & (unasked | {"polint.pgbouncer_settings", "polint.promql", "polint.exporters"})
+
+
+def test_records_keep_their_annotations_as_text() -> None:
+    users = [path.stem for path in MODULES if re.search(r"^\s*from typing import .*\bNamedTuple\b", path.read_text("utf-8"), re.MULTILINE)]
+    assert users == ["tuples"]
+
+
+def test_patterns_of_the_yaml_library_are_compiled_when_used() -> None:
+    code = (
+        "import re\n"
+        "from polint import yamltext\n"
+        "from polint.source import Source\n"
+        "yamltext.documents(Source('a.yaml', 'a: 1'))\n"
+        "from yaml.reader import Reader\n"
+        "assert not isinstance(Reader.NON_PRINTABLE, re.Pattern)\n"
+        "assert Reader.NON_PRINTABLE.search('a\\0') is not None\n"
+        "assert isinstance(re.compile('a'), re.Pattern)\n"
+    )
+    environment = {"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert not done.returncode, done.stderr
 
 
 def test_the_pattern_library_waits_for_a_pattern(small: Path) -> None:

@@ -438,7 +438,7 @@ def test_a_variable_is_read_wherever_a_program_names_it(service: str, extra: dic
         ("app = host=db max_db_connections=7", "default_pool_size = 15", 7),
         ("app = host=db\nother = host=db", "default_pool_size = 15\nmax_db_connections = 10", 20),
         ("app = host=db", "default_pool_size = 15\nmax_user_connections = 4", 4),
-        ("app = host=db", "default_pool_size = 0", None),
+        ("app = host=db", "default_pool_size = 0", 1),  # from 1.24 on unlimited
         ("app = host=db", "listen_port = 6432", 20),
     ],
 )
@@ -578,3 +578,43 @@ def test_the_summary_of_a_server_whose_limit_is_not_known() -> None:
     assert summary({"compose.yaml": "services:\n  db: {image: timescale/timescaledb:latest-pg16}\n"}) == [
         f"db: usable connections unknown: {reason}"
     ]
+
+
+WEB = """
+services:
+  web:
+    image: registry.example.test/web:3
+    environment: {DB_HOST: %s, DATABASE_URL: "%s"}
+    deploy: {replicas: 2}
+  pooler:
+    image: edoburu/pgbouncer:v1.23.1-p0
+    environment: {DB_HOST: db, DB_USER: app, DB_NAME: app, MAX_CLIENT_CONN: 30, DEFAULT_POOL_SIZE: 10, MAX_DB_CONNECTIONS: 10}
+  db:
+    image: postgres:16
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "more", "expected", "clients"),
+    [
+        # what no service is seen to read is the web tier's when nothing else could be
+        ("db", "", {}, "db: 50 of 97 connections (52 %)", 0),
+        ("pooler", "", {}, "db: 10 of 97 connections (10 %)", 40),
+        # its host and its URL lead to different places: the pooler has to have room for it, the server is not charged on a guess
+        ("pooler", "postgres://app@db/app", {}, "db: at least 10 of 97 connections (10 %); unknown: web", 40),
+        # two pools, or two services: nobody can tell
+        ("db", "", {"php/b-fpm.conf": "[b]\npm = static\npm.max_children = 5\n"},
+         "db: at least 10 of 97 connections (10 %); unknown: web", 0),
+    ],
+)  # fmt: skip
+def test_a_php_fpm_pool_that_no_service_is_seen_to_read(host: str, url: str, more: dict[str, str], expected: str, clients: int) -> None:
+    laravel = DATABASE.replace("'host' => env('DB_HOST', '127.0.0.1')]", "'url' => env('DATABASE_URL'), 'host' => env('DB_HOST')]")
+    files = {
+        "compose.yaml": WEB % (host, url),
+        "web/config/database.php": laravel,
+        "php/www.conf": "[www]\npm = static\npm.max_children = 20\n",
+        **more,
+    }
+    assert summary(files) == [expected]
+    (pooler,) = of(files).poolers
+    assert pooler.client_connections.value == clients

@@ -7,10 +7,10 @@ format, and it keeps every byte recoverable, since fixes are edits on its spans.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ..diagnostic import Fix
 from ..source import Source, Span
+from ..tuples import NamedTuple
 from ..value import Value
 
 
@@ -97,6 +97,8 @@ FORMATS: tuple[Format, ...] = (
             b"bb8_postgres",
             b"r2d2_postgres",
             b"PgConnection>",
+            b"diesel::r2d2",
+            b"rocket_db_pools",
             b"tokio_postgres::",
             b"Database::connect",
             b"Client::connect",
@@ -109,6 +111,7 @@ FORMATS: tuple[Format, ...] = (
             b"bb8",
             b"r2d2",
             b"tokio_postgres",
+            b"rocket_db_pools",
             b"Database::connect",
             b"Client::connect",
         ),
@@ -127,8 +130,10 @@ FORMATS: tuple[Format, ...] = (
             b'"connections"',
             b"'environments'",
             b'"environments"',
+            b"Pdo\\Pgsql",
+            b"enableQueryLog",
         ),
-        (b"PDO", b"connect", b"environments", b"ATTR_PERSISTENT"),
+        (b"PDO", b"connect", b"environments", b"ATTR_PERSISTENT", b"Pdo\\", b"enableQueryLog"),
     ),
     Format("sql", lambda base: base.endswith(".sql")),
     Format("shell", lambda base: base.endswith(".sh")),
@@ -140,6 +145,13 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "dockerfile", lambda base: _stem(base, "Dockerfile", "dockerfile", "Containerfile") or base.endswith((".Dockerfile", ".dockerfile"))
     ),
+    Format(
+        "prometheus",
+        lambda base: base.endswith((".yml", ".yaml", ".rules")) and any(word in base for word in ("prometheus", "alert", "rules")),
+        (b"expr:", b"scrape_configs:", b"rule_files:"),
+        (b"expr:", b"_configs:", b"rule_files:"),
+    ),
+    Format("grafana", lambda base: base.endswith(".json") and ("dashboard" in base or "grafana" in base), (b'"expr"',), (b"expr",)),
     Format("cargo", lambda base: base in ("Cargo.toml", "Cargo.lock")),
 )
 """Every format, by name and by what its files are called; the first that matches a name is taken."""

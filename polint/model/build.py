@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact
 from ..formats import byte_filter
-from . import connections, consumers, crates, fpm, postgres, stack, variables
+from . import consumers, container, crates, fpm, postgres, references, stack, variables
 from .project import Project, Tree
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 Stated = Mapping[str, Mapping[str, Fact[Any]]]
 
 
-def build_project(tree: Tree, stated: Stated | None = None) -> Project:
+def build_project(tree: Tree, stated: Stated | None = None, host: Mapping[str, Fact[Any]] | None = None) -> Project:
     """The linked model of a tree.
 
     ``stated`` holds what polint.toml says of services (by name: replicas, processes,
-    pool, connects-to, max-connections), which beats what the files say.
+    pool, connects-to, max-connections), which beats what the files say; ``host`` what
+    it says of the machine the servers run on (cores, spindles, memory).
     """
     project = Project()
     project.stacks = stack.find_stacks(tree, project, stated or {})
@@ -29,15 +30,19 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
     paths = list(files)
     fpms = {}
     for current in project.stacks:
-        postgres.build_servers(current, tree, project)
+        postgres.build_servers(current, tree, project, host or {})
         project.servers.extend(current.servers)
         fpms[current.label] = fpm.build_fpms(current, tree, project)
-    postgres.build_unplaced(tree, project, project.stacks)
+        container.build_containers(current, fpms[current.label], project)
+    postgres.build_unplaced(tree, project, project.stacks, host or {})
+    postgres.forget_effective(project)
     fpm.build_unplaced(tree, project)
+    linkers = []
     for current in project.stacks:
         linker = consumers.Linker(current, project.stacks, fpms[current.label], found, tree, project)
         folders = {folder for service in current.services.values() for folder in service.folders}
         linker.run({path: files[path] for path in stack.under(paths, folders)})
+        linkers.append(linker)
         for name, facts in (stated or {}).items():
             if not any(name in one.services for one in project.stacks):
                 linker.stated_elsewhere(name, facts)
@@ -45,13 +50,57 @@ def build_project(tree: Tree, stated: Stated | None = None) -> Project:
         from . import pgbouncer
 
         pgbouncer.build_unplaced(tree, project)
-    if tree.paths("sql"):
+    for server in project.servers:
+        server.spindles = (host or {}).get("spindles", server.spindles)
+        server.has_pooler = server.has_pooler or bool(project.poolers)
+    if project.servers or tree.paths("sql"):
         from . import sql
 
+        sql.build_settings(project)
         sql.build_sql(tree, project)
-    connections.build_connections(project.stacks, files, tree, project)
+    read = [crates.load(crate, tree, project) for crate in found.under(("",))]
+    if any(any(crate.usage) for crate in read):
+        from . import usage
+
+        usage.build_usage(found, project)
+    if project.poolers and any(linker.links for linker in linkers):
+        from . import sessions
+
+        sessions.build_sessions(linkers, files, tree, project)
+    if project.poolers or any(
+        "POSTGRES_HOST_AUTH_METHOD" in service.environment.variables for stack in project.stacks for service in stack.services.values()
+    ):
+        from . import entrances
+
+        entrances.build_entrances(project)
+    if files:
+        from . import connections
+
+        connections.build_connections(linkers, files, tree, project)
+    if files or any(linker.links or linker.stack.services for linker in linkers):
+        from . import login_build
+
+        login_build.build_logins(linkers, files, tree, project)
+    if files or any("artisan" in text for linker in linkers for service in linker.stack.services.values() for text, _ in service.command):
+        from . import laravel
+
+        laravel.build_laravel(files, linkers, tree, project)
+    if project.servers and (project.pools or project.fpms):
+        from . import ladders
+
+        ladders.build_ladders(project)
     for current in project.stacks:
         variables.build_variables(current, found, tree, project)
+        references.build_references(current, tree, project)
+    if tree.paths("dotenv"):
+        from . import misreadings
+
+        misreadings.build_misreadings(found, tree, project)
+    bases = [service.base_image for current in project.stacks for service in current.services.values()]
+    if any("prometheus" in base or "victoria" in base for base in bases):
+        from . import monitoring
+
+        monitoring.build_monitoring(project.stacks, tree, project)
     persistent = {
         name
         for connection in project.connections
@@ -78,7 +127,7 @@ def _php_files(tree: Tree, project: Project) -> dict[str, php.PhpFile]:
             project.add_faults("php", parsed.faults)
             if parsed.faults:
                 project.read_files.add(path)
-            if parsed.connections or parsed.calls or parsed.supervisors:
+            if parsed.connections or parsed.calls or parsed.supervisors or parsed.query_logs:
                 project.read_files.add(path)
-                found[path] = parsed._replace(env_reads=())  # most of what it holds, and nothing here looks at them
+                found[path] = parsed
     return found

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
+from ..units import Seconds
 from . import crates as rust_crates
 from . import images
-from .client import Fpm
-from .crates import Crates, CrateSources
-from .php_services import PhpServices
+from .artisan import calls
+from .fpm import runs_fpm
 from .postgres import server_image
 from .project import Project, Service, Stack, Tree
-from .resolve import NOTHING, Environment, resolve
+from .resolve import NOTHING, UNKNOWN, Environment, resolve
 from .server import Consumer, Server
 from .stack import read_env
-from .targets import LOCAL, Endpoints, Target, alone, endpoints, evidence, from_environment, host_of, in_file, locate, needed, reach
+from .targets import LOCAL, Link, Target, alone, endpoints, evidence, from_environment, host_of, in_file, is_beyond, locate, needed, reach
 
 if TYPE_CHECKING:
     from ..formats import php
-
+    from .client import Fpm
+    from .crates import Crates, CrateSources
+    from .php_services import PhpServices
 
 _CONFIG_FILE = 100_000  # bytes; larger mounted files are no configuration
 
@@ -45,9 +48,12 @@ class Linker:
         self.project = project
         self.ends = endpoints(stack, stacks)
         self.behind: dict[str, list[Consumer]] = {}  # pooler -> its clients
+        self.past: dict[str, list[Consumer]] = {}  # pooler -> those whose host names it, and whose URL leads past it
         self.linked: set[str] = set()  # folders of crates some service runs
+        self.waits: dict[str, list[Fact[Seconds]]] = {}  # pooler -> how long the pools behind it wait for a connection
         self.sqlx_behind: set[str] = set()  # poolers that some SQLx pool connects to by a URL
-        self.php = PhpServices(self)
+        self.preparing: dict[str, list[str]] = {}  # pooler -> drivers behind it that prepare statements by name
+        self.links: list[Link] = []  # every place in code that connects
 
     def run(self, files: Mapping[str, php.PhpFile]) -> None:
         """Link every service, then what no service runs."""
@@ -55,8 +61,10 @@ class Linker:
             if server_image(service) is not None or images.is_pgbouncer(service.base_image):
                 continue
             self.service(service, files)
-        for name in dict.fromkeys(self.ends.poolers.values()):
-            self.pooler(name)
+        if self.ends.poolers:
+            from .pooler_links import link_poolers
+
+            link_poolers(self)
         self.unplaced_crates()
         for server in self.stack.servers:
             self.choose_profile(server)
@@ -89,6 +97,8 @@ class Linker:
         service = self.stack.services.get(consumer.service.partition("/")[0])
         if service is not None and service.entry.profiles:
             consumer = consumer._replace(profiles=service.entry.profiles)
+        if target.past:
+            self.past.setdefault(target.past, []).append(consumer)
         if target.pooler:
             self.behind.setdefault(target.pooler, []).append(consumer)
         elif target.server is not None:
@@ -102,13 +112,13 @@ class Linker:
         if not (self.ends.servers or self.ends.poolers or self.ends.foreign) and self.stack.project is not None:
             # no server in the stack: pools are still looked at for their own rules
             self.rust_pools(service)
-            self.php.link(service, files)
+            self.php_workers(service, files)
             return
         stated = self.stated(service)
         if stated:
             return
         found = self.rust_pools(service)
-        found = self.php.link(service, files) or found
+        found = self.php_workers(service, files) or found
         if found:
             return
         self.other(service)
@@ -161,8 +171,10 @@ class Linker:
             return said[0]
         if url is not None and url.is_known and isinstance(url.value, str):
             host = host_of(url.value)
-            if host:
+            if host and UNKNOWN not in host:
                 return reach(service, host, self.ends)
+            if is_beyond(host, self.ends):
+                return Target(None, reason="its host is no server of this stack", elsewhere=True)
         found = from_environment(service, self.ends)
         if found is not None:
             return found
@@ -171,6 +183,21 @@ class Linker:
             target = locate(needs[0], self.ends)
             return Target(target.server, target.pooler, "", f"depends_on {needs[0]}")
         return alone(self.ends)
+
+    # -------------------------------------------------------------- PHP
+
+    @cached_property
+    def php_services(self) -> PhpServices:
+        """The side of it that knows PHP."""
+        from .php_services import PhpServices
+
+        return PhpServices(self)
+
+    def php_workers(self, service: Service, files: Mapping[str, php.PhpFile]) -> bool:
+        """The workers of a PHP service; True when it is one that may connect."""
+        if not files and not self.fpms.get(service.name) and runs_fpm(service) is None and not calls(service):
+            return False
+        return self.php_services.link(service, files)
 
     # -------------------------------------------------------------- Rust
 
@@ -184,13 +211,17 @@ class Linker:
         if ambiguous:
             self.add(self.unknown(service, "sqlx", ambiguous), self.target(service, None))
             return True
+        if not found:
+            return False
+        from . import crate_pools
+
         pools = []
         for crate in found:
             self.linked.add(crate.folder)
-            pools.extend(rust_crates.build_pools(crate, service.environment, f"service {service.name}", self.tree, self.project))
+            pools.extend(crate_pools.build_pools(crate, service.environment, f"service {service.name}", self.tree, self.project))
         if not pools:
-            least, most = rust_crates.together([], found)
-            if not count or not any(crate.crate is not None and (crate.crate.singles or crate.crate.others) for crate in found):
+            least, most = crate_pools.together([], found)
+            if not count or not any(crate_pools.has_clients(crate) for crate in found):
                 return False
             processes = _processes(service.stated)
             consumer = Consumer(service.name, "rust", service.replicas, processes, least, service.span, highest=most)
@@ -198,12 +229,17 @@ class Linker:
             return True
         targets = []
         for pool, call in pools:
-            url = resolve("url", call.target, service.environment) if call.target is not None else None
+            url = resolve("url", call.target, service.environment.outlined) if call.target is not None else None
             target = self.target(service, url)
             pool.server = target.server
-            if target.pooler and call.target is not None and call.library == "sqlx":
+            if target.pooler and call.target is not None and call.driver == "sqlx" and "map_sqlx_postgres_opts" not in call.settings:
                 self.sqlx_behind.add(target.pooler)
+            if target.pooler and pool.prepares_by_name:
+                self.preparing.setdefault(target.pooler, []).append(pool.driver_name)
+            if target.pooler and "connect_timeout" not in pool.raw:  # an older SQLx's name for it
+                self.waits.setdefault(target.pooler, []).append(pool.acquire_timeout)
             targets.append(target)
+            self.links.append(Link(service, service.environment, target, call, found))
             self.project.pools.append(pool)
             self.stack.pools.setdefault(service.name, []).append(pool)
         if not count:
@@ -214,7 +250,7 @@ class Linker:
         for number, indexes in enumerate(groups.values()):
             group = [pools[index] for index in indexes]
             chosen = targets[indexes[0]]
-            least, most = rust_crates.together(group, found if number == 0 else ())
+            least, most = crate_pools.together(group, found if number == 0 else ())
             processes = _processes(service.stated)
             self.add(
                 Consumer(service.name, group[0][0].library, service.replicas, processes, least, group[0][0].span,
@@ -226,10 +262,14 @@ class Linker:
     def unplaced_crates(self) -> None:
         """Crates no service runs: their pools keep their rules; a single one is taken to run once, beside the stack."""
         mine = [crate for crate in self.crates.under((self.stack.folder,)) if crate.folder not in self.linked and crate.crate is None]
+        if not mine:
+            return
+        from . import crate_pools
+
         built = []
         for crate in mine:
             environment = self.dotenv_of(crate)
-            pools = rust_crates.build_pools(crate, environment, f"crate {crate.name or '.'}", self.tree, self.project)
+            pools = crate_pools.build_pools(crate, environment, f"crate {crate.name or '.'}", self.tree, self.project)
             if pools:
                 built.append((crate, environment, pools))
         # a service whose sources were not found may well run one of them: then it is counted there, as unknown;
@@ -242,11 +282,12 @@ class Linker:
                 target = self.local(url)
                 pool.server = target.server
                 targets.append(target)
+                self.links.append(Link(None, environment, target, call, (crate,)))
                 self.project.pools.append(pool)
             target = targets[0]
             if taken or target.elsewhere or (target.server is None and not target.pooler and not self.ends.servers):
                 continue
-            least, most = rust_crates.together(pools, [crate])
+            least, most = crate_pools.together(pools, [crate])
             name = crate.name or "."
             if len(built) > 1:
                 least = unknown("pool", "it is in no compose file, so how many run is not known")
@@ -279,26 +320,7 @@ class Linker:
                 return locate(host, self.ends)
         return alone(self.ends)
 
-    # -------------------------------------------------------------- poolers and the rest
-
-    def pooler(self, name: str) -> None:
-        """A PgBouncer stands between its clients and the server; it opens what its own pools allow."""
-        from . import pgbouncer
-
-        service = self.stack.services[name]
-        pooler = pgbouncer.build_pooler(service, self.tree, self.project)
-        servers = Endpoints(self.ends.servers)
-        placed = [locate(host, servers) for host in pgbouncer.hosts(pooler)]
-        found = next((target for target in placed if target.server is not None), None) or from_environment(service, servers)
-        target = found if found is not None and not found.elsewhere else alone(servers)
-        clients = self.behind.get(name, [])
-        pooler.clients += clients
-        pooler.has_sqlx = name in self.sqlx_behind
-        pooler.server = target.server
-        pool = service.stated.get("pool", pooler.server_connections).named("pool")
-        self.add(Consumer(name, "pgbouncer", service.replicas, default("processes", 1), pool, service.span), target)
-        if target.server is not None:
-            target.server.consumers += [client._replace(through=name) for client in clients]
+    # -------------------------------------------------------------- the rest
 
     def unknown(self, service: Service, kind: str, reason: str) -> Consumer:
         """A client of which the size cannot be told."""

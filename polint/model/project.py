@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..diagnostic import Fix
-from ..fact import Fact
+from ..fact import Fact, derive
 from ..formats import Fault
 from ..source import Source, Span
-from .client import Connection, Fpm, Pool
+from ..tuples import NamedTuple
 from .resolve import Environment
-from .server import Server
 
 if TYPE_CHECKING:
-    from ..formats import compose, dockerfile
+    from ..formats import Parsed, compose, dockerfile
+    from ..formats.sql_records import SqlFile
+    from .client import Fpm, Pool
+    from .connection import Connection
+    from .container import Container
+    from .entrances import Entrance
+    from .ladders import Ladder
+    from .laravel import QueryLog, Worker
+    from .logins import Login
+    from .misreadings import Misreading
+    from .monitoring import Metric, Monitoring
+    from .passwords import Password
     from .pooler import Pooler
-    from .statements import Limit, SessionCount, SessionKill, SystemChange
+    from .references import Reference
+    from .server import Server
+    from .sessions import SessionUse
+    from .statements import Limit, ServerSetting, SessionCount, SessionKill, SystemChange
+    from .usage import Difference, Hold, Leak, Nesting, Rebuild, Sharing
 
 
 class Tree(Protocol):
@@ -53,10 +67,6 @@ class Service(NamedTuple):
     recipe: str = ""  # text of its whole Dockerfile
     runs: str = ""  # text of the Dockerfile's RUN instructions
     stated: Mapping[str, Fact[Any]] = {}  # what polint.toml says of it
-
-    def runs_word(self, word: str) -> bool:
-        """Whether ``word`` stands in the command, alone or inside a shell line."""
-        return any(word in text.split() or word == text for text, _ in self.command)
 
 
 class Stack:
@@ -97,17 +107,13 @@ class Variable:
         self.instead: str = ""  # what to write instead
         self.overridden: Fact[str] | None = None  # the same variable in a place that loses
         self.in_code: Fact[Any] | None = None  # the value the code holds itself
-        self.differs_from_code: bool = False
+        self.differs_from_code: Fact[bool] = derive("differs_from_code", lambda: False)
+        self.is_overridden: Fact[bool] = derive("is_overridden", lambda: False)  # a place that loses to this one has another value
 
     @property
     def is_ignored(self) -> bool:
         """What runs there is known not to read it."""
         return bool(self.ignored_by)
-
-    @property
-    def is_overridden(self) -> bool:
-        """The same variable has another value in a place that loses to this one."""
-        return self.overridden is not None
 
     @property
     def beaten(self) -> Fact[str]:
@@ -159,6 +165,11 @@ class Duplicate:
         return False
 
     @property
+    def is_repeated(self) -> bool:
+        """Both places say the same."""
+        return self.beaten.is_known and self.winner.is_known and self.beaten.value == self.winner.value
+
+    @property
     def winner_place(self) -> str:
         """Where the winner stands, for messages."""
         if self.winner.span is None:
@@ -178,15 +189,37 @@ class Project:
         self.poolers: list[Pooler] = []
         self.fpms: list[Fpm] = []
         self.connections: list[Connection] = []
+        self.query_logs: list[QueryLog] = []
+        self.workers: list[Worker] = []
+        self.containers: list[Container] = []
+        self.logins: list[Login] = []
+        self.passwords: list[Password] = []
+        self.entrances: list[Entrance] = []
+        self.session_uses: list[SessionUse] = []
+        self.misreadings: list[Misreading] = []
+        self.references: list[Reference] = []
+        self.metrics: list[Metric] = []
+        self.monitorings: list[Monitoring] = []
         self.variables: list[Variable] = []
         self.changes: list[SystemChange] = []
         self.session_counts: list[SessionCount] = []
         self.session_kills: list[SessionKill] = []
         self.limits: list[Limit] = []
+        self.settings: list[ServerSetting] = []
+        self.ladders: list[Ladder] = []
+        self.leaks: list[Leak] = []
+        self.holds: list[Hold] = []
+        self.nestings: list[Nesting] = []
+        self.sharings: list[Sharing] = []
+        self.differences: list[Difference] = []
+        self.rebuilds: list[Rebuild] = []
         self.problems: list[Problem] = []
         self.duplicates: list[Duplicate] = []
-        self.environments: dict[tuple[str, str], tuple[Environment, Environment]] = {}  # .env files, read once
+        self.dotenvs: dict[str, dict[str, Parsed]] = {}  # .env files by dialect, taken apart once
+        self.environments: dict[tuple[str, str], tuple[Environment, Environment]] = {}  # what they last came to, and over what
         self.mentions: dict[str, tuple[str, ...]] = {}  # timeout settings that a file speaks of, looked for once
+        self.sql_files: dict[str, SqlFile | None] = {}  # SQL files and scripts with SQL in them, read once
+        self.init_scripts: dict[str, set[int | None]] = {}  # script -> major versions of the servers that it sets up
         self.read_files: set[str] = set()
         self.unread: list[tuple[str, Span]] = []  # references that could not be followed
         self._places: set[tuple[int, int]] = set()  # of the first _placed problems
@@ -213,11 +246,30 @@ class Project:
             "pooler": self.poolers,
             "fpm": self.fpms,
             "connection": self.connections,
+            "query_log": self.query_logs,
+            "worker": self.workers,
+            "container": self.containers,
+            "login": self.logins,
+            "password": self.passwords,
+            "entrance": self.entrances,
+            "session_use": self.session_uses,
+            "misreading": self.misreadings,
+            "reference": self.references,
+            "metric": self.metrics,
+            "monitoring": self.monitorings,
             "variable": self.variables,
             "change": self.changes,
             "session_count": self.session_counts,
             "session_kill": self.session_kills,
             "limit": self.limits,
+            "setting": self.settings,
+            "ladder": self.ladders,
+            "leak": self.leaks,
+            "hold": self.holds,
+            "nesting": self.nestings,
+            "sharing": self.sharings,
+            "difference": self.differences,
+            "rebuild": self.rebuilds,
             "problem": self.problems,
             "duplicate": self.duplicates,
         }

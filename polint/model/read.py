@@ -58,6 +58,11 @@ def php_truth(value: object) -> bool:
 
 def fpm_seconds(value: object) -> Seconds:
     """A php-fpm time: units s m h d; any other trailing letters are dropped as FPM does (``30ms`` is 30 s); 0 is off."""
+    return Seconds(fpm_grace(value) or INFINITY)
+
+
+def fpm_grace(value: object) -> Seconds:
+    """As ``fpm_seconds``, but 0 is no time at all."""
     text = str(value).strip()
     factor = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:], 1)
     digits = ""
@@ -67,4 +72,4 @@ def fpm_seconds(value: object) -> Seconds:
         digits += character
     if not digits:
         raise ValueError(f"{text!r} is not a time")
-    return Seconds(int(digits) * factor or INFINITY)
+    return Seconds(int(digits) * factor)

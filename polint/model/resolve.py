@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..fact import Fact, derive, unknown
 from ..source import Span
+from ..tuples import NamedTuple
 from ..value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value
+
+UNKNOWN = "\0"  # stands in a text for what files do not say
 
 
 class Environment(NamedTuple):
     """Variables a program sees.
 
     ``gap`` says why others might be set too (an ``env_file`` that is not in the
-    repository); "" when everything that can set one has been read.
+    repository); "" when everything that can set one has been read.  ``partly`` holds what
+    is known of variables that are not known as a whole, with UNKNOWN for the rest:
+    ``postgres://app:${DB_PASSWORD}@db/app`` tells the host, whatever the password is.
     """
 
     variables: Mapping[str, Fact[str]] = {}
     gap: str = ""
+    partly: Mapping[str, Fact[str]] = {}
 
     def over(self, below: Environment) -> Environment:
         """This environment with ``below`` where it is silent."""
-        return Environment({**below.variables, **self.variables}, self.gap or below.gap)
+        partly = {name: fact for name, fact in below.partly.items() if name not in self.variables}
+        return Environment({**below.variables, **self.variables}, self.gap or below.gap, {**partly, **self.partly})
+
+    @property
+    def outlined(self) -> Environment:
+        """The same with what is known in part for known; only for readers that look for UNKNOWN."""
+        return self._replace(variables={**self.variables, **self.partly}) if self.partly else self
 
 
 NOTHING = Environment()
@@ -95,3 +107,15 @@ def _compute(name: str, value: Computed, environment: Environment) -> Fact[Any] 
     if len(moving) == 1 and moving[0].origin != "derived":  # one place decides: point there
         return Fact(name, moving[0].origin, result, moving[0].span, (), moving[0].reason, moving[0].via)
     return derive(name, lambda *_: result, *moving)
+
+
+def outline(name: str, value: Value | None, environment: Environment) -> Fact[str] | None:
+    """What is known of a text that holds variables nobody sets: they are UNKNOWN in it; None when nothing else is in it."""
+    if not isinstance(value, Computed):
+        return None
+    facts = [resolve(name, arg, environment) for arg in value.args]
+    try:
+        text = value.apply(*(fact.value if fact.is_known else UNKNOWN for fact in facts))
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+    return Fact(name, "written", text, value.span) if isinstance(text, str) and text.strip(UNKNOWN) else None

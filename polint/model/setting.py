@@ -25,6 +25,10 @@ class Section:
         self.raw = raw
         self._facts: dict[str, Fact[Any]] = {}
 
+    def name_of(self, key: str) -> str:
+        """What the program itself calls the setting ``key``."""
+        return key
+
 
 class Setting(Generic[T]):
     """A named knob of one program, read as ``type`` by ``read``; a value ``read`` refuses (ValueError) becomes unknown.
@@ -59,18 +63,18 @@ class Setting(Generic[T]):
 
     def fact(self, section: Section) -> Fact[T]:
         """The setting's fact in ``section``."""
-        raw = section.raw.get(self.key)
+        raw, name = section.raw.get(self.key), section.name_of(self.key)
         if raw is None:
             if callable(self.default):
-                return self.default(section).named(self.key)
-            return default(self.key, self.default, self.whose)
+                return self.default(section).named(name)
+            return default(name, self.default, self.whose)
         if not raw.is_known:
-            return raw.named(self.key)
+            return raw.named(name)
         try:
             value = self.read(raw.value)
         except (ValueError, TypeError) as error:
-            return unknown(self.key, str(error), raw.span, raw.via)
-        return Fact(self.key, raw.origin, value, raw.span, raw.sources, raw.reason, raw.via)
+            return unknown(name, str(error), raw.span, raw.via)
+        return Fact(name, raw.origin, value, raw.span, raw.sources, raw.reason, raw.via)
 
 
 def setting(

@@ -16,6 +16,7 @@ return [
             'prefix_indexes' => true,
             'search_path' => 'public',
             'sslmode' => 'prefer',
+            'application_name' => 'php-web',
             'options' => [
                 // Limits connecting, never queries
                 PDO::ATTR_TIMEOUT => 5,
