@@ -141,13 +141,13 @@ class _Reading:
 
 def server_image(service: Service) -> images.PostgresImage | None:
     """What server image a service runs, None when it runs something else."""
-    signs = _signs(service)
     if not service.base_image:
-        built = service.entry.build is not None and signs >= 2
+        built = service.entry.build is not None and _signs(service) >= 2
         return images.PostgresImage(service.name, False, (), "its Dockerfile is not in the repository") if built else None
     found = images.postgres_image(service.base_image)
     # a name that merely holds "postgres" may be an application's
-    return found if found is None or found.known or images.is_plainly_postgres(service.base_image) or signs else None
+    plain = found is None or found.known or images.is_plainly_postgres(service.base_image)
+    return found if plain or _signs(service) else None
 
 
 def _signs(service: Service) -> int:
