@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import baseline, suppress
 from .diagnostic import Diagnostic
@@ -12,6 +12,9 @@ from .model.accepted import BaselineEntry, Suppression
 from .selection import Named, UnknownRule, one
 from .source import Source
 from .tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from .engine import Silence
 
 
 class Accepted(NamedTuple):
@@ -27,14 +30,14 @@ def accept(
     entries: Sequence[baseline.Entry],
     rules: Sequence[Named],
     ran: Collection[str],
-    silenced: Mapping[str, Sequence[tuple[str, str]]],
+    silenced: Mapping[str, Sequence[Silence]],
     today: str | None,
 ) -> Accepted:
     """Apply suppressions and the baseline.
 
     ``rules`` are all there are; only acceptances of those that ``ran`` (codes) are judged,
     as the others had no chance to report.  Nor had those that stayed silent (``silenced``,
-    as in engine.Report) about what they could not know.  ``today`` (``2026-11-23``) ends suppressions
+    as in engine.Report) about something there that they could not know.  ``today`` (``2026-11-23``) ends suppressions
     whose date has passed.
     """
     written = {source.path: found for source in sources if (found := suppress.find(source))}
@@ -50,17 +53,39 @@ def accept(
         told = [entry._replace(rule=names.get(entry.rule, entry.rule)) for entry in entries]
         marked, matched = baseline.match(told, marked)
         subjects["baseline_entry"] = [
-            BaselineEntry(entry.rule, entry.subject, entry.span, is_matched=_certain(was_matched, silenced.get(code, ()), entry.subject))
+            BaselineEntry(
+                entry.rule,
+                entry.subject,
+                entry.span,
+                is_matched=_certain(was_matched, silenced.get(code, ()), entry),
+                fix=baseline.removal(entry) if not was_matched else None,
+            )
             for entry, was_matched in zip(told, matched, strict=True)
             if (code := codes.get(entry.rule, "")) in ran or not code
         ]
     return Accepted(marked, subjects)
 
 
-def _certain(found: bool, silenced: Sequence[tuple[str, str]], subject: str = "") -> Fact[bool]:
-    """Whether a rule reports something (``found``); unknown when it does not and stayed silent: about ``subject``, if one is given."""
-    reason = next((reason for label, reason in silenced if not subject or subject == label or subject.startswith(f"{label}, ")), "")
-    return unknown("is reported", reason) if reason and not found else derive("is reported", lambda: found)
+def _certain(found: bool, silenced: Sequence[Silence], accepted: suppress.Suppression | baseline.Entry) -> Fact[bool]:
+    """Whether a rule reports what is accepted (``found``); unknown when it does not, and stayed silent about what it may be."""
+    bears = _bears_on_entry if isinstance(accepted, baseline.Entry) else _bears_on_comment
+    case = None if found else next((case for case in silenced if bears(case, accepted)), None)
+    return unknown("is reported", case.reason) if case is not None else derive("is reported", lambda: found)
+
+
+def _bears_on_entry(case: Silence, entry: Any) -> bool:
+    return bool(entry.subject == case.subject or entry.subject.startswith(f"{case.subject}, "))
+
+
+def _bears_on_comment(case: Silence, comment: Any) -> bool:
+    """Whether what was not judged may be what the comment stands at; so it is where nobody knows its place."""
+    spans = case.places()
+    if spans is None:
+        return True
+    here = [span for span in spans if span.path == comment.span.path]
+    if not comment.line:
+        return bool(here)
+    return any(span.source.place(span.start)[0] <= comment.line <= span.source.place(span.end)[0] for span in here)
 
 
 def _subjects(
@@ -68,7 +93,7 @@ def _subjects(
     used: Collection[tuple[suppress.Suppression, str]],
     rules: Sequence[Named],
     ran: Collection[str],
-    silenced: Mapping[str, Sequence[tuple[str, str]]],
+    silenced: Mapping[str, Sequence[Silence]],
     today: str | None,
 ) -> Iterable[Suppression]:
     """What a comment suppresses, one subject for each rule it names."""
@@ -84,5 +109,7 @@ def _subjects(
             yield Suppression(name, span, fault=f"{name} is no single rule: name each by code or name" if whole else str(error))
             continue
         if code in ran:
-            is_used = _certain((comment, name) in used, silenced.get(code, ()))
-            yield Suppression(name, span, reason=comment.reason, until=comment.until, is_used=is_used, is_expired=expired)
+            is_used = _certain((comment, name) in used, silenced.get(code, ()), comment)
+            idle = expired or (is_used.is_known and not is_used.value)
+            fix = suppress.removal(comment, name) if idle else None
+            yield Suppression(name, span, reason=comment.reason, until=comment.until, is_used=is_used, is_expired=expired, fix=fix)

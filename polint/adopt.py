@@ -35,14 +35,17 @@ def initialise(root: str, config: Config) -> tuple[str, str]:
 
 def record(root: str, config: Config, prefixes: Sequence[str], today: str) -> tuple[str, str]:
     """Write the baseline of what is reported under ``prefixes``; its name and what it accepts.  Raises CannotRun."""
-    from contextlib import suppress
-
     from . import baseline
 
     name = config.baseline or configuration.BASELINE
     before: Sequence[Entry] = ()
-    with suppress(OSError, baseline.BaselineError):  # what cannot be read is written anew
+    try:
         before = baseline.load(root, name) or ()
+    except baseline.BaselineError as error:
+        if prefixes:  # what it accepts elsewhere would be lost; else it is written anew
+            raise CannotRun(mistakes=error.problems) from None
+    except OSError as error:
+        raise CannotRun(f"{name}: {(error.strerror or str(error)).lower()}") from None
     found = run(root, config, prefixes=prefixes, choice=Choice(no_baseline=True), today=today).active
     kept = [entry for entry in before if prefixes and not within(entry.path, prefixes)]
     write_report(os.path.join(root, name), baseline.dump([*kept, *map(baseline.entry_of, found)]).encode())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from .diagnostic import COVERED, Diagnostic, Note
+from .diagnostic import COVERED, Diagnostic, Edit, Fix, Note
 from .mask import mask
 from .source import Source, Span
 from .tuples import NamedTuple
@@ -55,6 +55,24 @@ class Entry(NamedTuple):
     span: Span
 
 
+def removal(entry: Entry) -> Fix:
+    """Takes an entry out of its file, with the comma that parts it from the others and the line it leaves."""
+    text = entry.span.source.text
+    start, end = entry.span.start, entry.span.end
+    while text[start - 1].isspace():
+        start -= 1
+    after = end
+    while text[after].isspace():
+        after += 1
+    if text[after] == ",":
+        end = after + 1
+    elif text[start - 1] == ",":
+        start -= 1
+    else:
+        end = after
+    return Fix("remove the entry from the baseline", "safe", (Edit(entry.span.source.span(start, end), ""),))
+
+
 def entry_text(diagnostic: Diagnostic) -> str:
     """The line a diagnostic stands on, without blanks around it and without secrets."""
     source = diagnostic.span.source
@@ -95,6 +113,10 @@ def parse(source: Source) -> list[Entry]:
     """The entries that a baseline's text holds; raises BaselineError with everything wrong in it."""
     from . import yamltext  # JSON is YAML, and this reader knows places
 
+    conflict = next((start for start in source.starts if source.text.startswith("<<<<<<< ", start)), None)
+    if conflict is not None:
+        message = "a merge conflict: keep the lines of both sides, or write the file again with polint baseline"
+        raise BaselineError([Problem(source.span(conflict, conflict + 7), message)])
     nodes, faults = yamltext.documents(source)
     if faults:
         raise BaselineError([Problem(fault.span, f"not valid JSON: {fault.message.removeprefix('not YAML: ')}") for fault in faults])

@@ -66,7 +66,7 @@ def summary(server: Server, name: str) -> str:
         demand = f"{count} connections planned, " if scenario.at_least else ""
         return f"{name}: {demand}usable connections unknown: {usable.reason}"
     missing = ", ".join(dict.fromkeys(consumer.service for consumer in server.unknown_consumers))
-    if not scenario.at_least:
+    if not scenario.at_least and (missing or not server.consumers):
         return f"{name}: {usable.value} usable connections, " + (
             f"for clients of unknown size: {missing}" if missing else "no client found"
         )

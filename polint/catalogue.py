@@ -19,6 +19,7 @@ from .tuples import NamedTuple
 OLDEST, NEWEST = 12, 18
 _MAJORS = range(OLDEST, NEWEST + 1)
 _DIRECTIVES = ("include", "include_dir", "include_if_exists")
+_SPACES = " \t\n\v\f\r"
 _MEMORY = {"B": 1, "kB": 1 << 10, "8kB": 1 << 13, "MB": 1 << 20}
 _MEMORY_UNITS = (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10), ("B", 1))
 _TIME_UNITS = (("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1))
@@ -30,6 +31,8 @@ _MEANT |= {"tb": "TB", "tib": "TB", "b": "B", "byte": "B", "bytes": "B"}
 _MEANT_TIME = {"m": "min", "mins": "min", "minute": "min", "minutes": "min", "sec": "s", "secs": "s", "second": "s", "seconds": "s"}
 _MEANT_TIME |= {"hr": "h", "hour": "h", "hours": "h", "day": "d", "days": "d", "msec": "ms", "millis": "ms", "milliseconds": "ms"}
 _MEANT_TIME |= {"usec": "us", "µs": "us", "s": "s", "ms": "ms", "min": "min", "h": "h", "d": "d", "us": "us"}
+# what took over from them is measured in megabytes
+_COUNTED_SEGMENTS = ("checkpoint_segments", "wal_keep_segments")
 # buffers of the SLRU caches come in banks (check_slru_buffers, 17 and later)
 _BANK = 16
 _BANKED = (
@@ -159,6 +162,28 @@ def resembles(name: str, major: int | None) -> bool:
     return low in _catalogue().removed or _since(low) is not None or _nearest(low, major) is not None
 
 
+def meant_name(name: str, major: int | None) -> str | None:
+    """The setting whose name was mistyped, or that took over from a removed one with its values; None where nobody can tell."""
+    low = name.lower()
+    if judge_name(name, major) is None or "." in low or _since(low):
+        return None
+    if low in _catalogue().removed:
+        other = _catalogue().removed[low][1].removeprefix("use ")
+        heir = setting(other, major) if low not in _COUNTED_SEGMENTS else None
+        return heir.name if heir else None
+    return _nearest(low, major)
+
+
+def meant_value(name: str, text: str, major: int | None) -> str | None:
+    """The value that was meant where nothing but the spelling of its unit is wrong, else None."""
+    known = setting(name, major)
+    if known is None or known.vartype not in ("integer", "real") or known.unit is None or judge_value(name, text, major) is None:
+        return None
+    number, unit = _parted(text)
+    meant = _meant(known).get(unit.lower())
+    return f"{number}{meant}" if meant and judge_value(name, f"{number}{meant}", major) is None else None
+
+
 def majors() -> range:
     """The majors whose settings are known."""
     return _MAJORS
@@ -234,6 +259,7 @@ def _plain_names(major: int | None) -> list[str]:
     return [name for name in _catalogue().rows if "." not in name and setting(name, major) is not None]
 
 
+@lru_cache(maxsize=64)
 def _nearest(low: str, major: int | None) -> str | None:
     """The setting that was probably meant, in PostgreSQL's spelling."""
     if len(low) > 63:
@@ -368,11 +394,8 @@ def _real(text: str, unit: str | None) -> float:
 
 def _misread(known: Setting, text: str, reason: str) -> str:
     """What is wrong with a number that the server cannot read."""
-    body = text.strip(" \t\n\v\f\r")
-    end = len(body)
-    while end and body[end - 1].isalpha():
-        end -= 1
-    number, unit = body[:end].rstrip(), body[end:]
+    number, unit = _parted(text)
+    body = text.strip(_SPACES)
     if "beyond" in reason or (len(body) > 300 and number.lstrip("+-").isdigit()):
         return f'{known.name} takes no number as large as "{_shown(text)}"'
     try:
@@ -384,12 +407,26 @@ def _misread(known: Setting, text: str, reason: str) -> str:
         return f'{known.name} takes a number, not "{_shown(text)}"{octal}'
     if known.unit is None:
         return f'{known.name} is a plain number and takes no unit, not "{_shown(text)}"'
-    family, meant = (_MEMORY_UNITS, _MEANT) if known.unit in _MEMORY else (_TIME_UNITS, _MEANT_TIME)
+    family = _MEMORY_UNITS if known.unit in _MEMORY else _TIME_UNITS
     units = ", ".join(name for name, _ in reversed(family))
-    intended = meant.get(unit.lower())
+    intended = _meant(known).get(unit.lower())
     if intended:
         return f'{known.name} cannot be "{_shown(text)}", write "{_shown(number)}{intended}"; units are case-sensitive: {units}'
     return f'{known.name} cannot be "{_shown(text)}"; units are case-sensitive: {units}'
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The number and the letters behind it."""
+    body = text.strip(_SPACES)
+    end = len(body)
+    while end and body[end - 1].isalpha():
+        end -= 1
+    return body[:end].rstrip(), body[end:]
+
+
+def _meant(known: Setting) -> dict[str, str]:
+    """What people write for units, and how the server spells them."""
+    return _MEANT if known.unit in _MEMORY else _MEANT_TIME
 
 
 def _pretty(number: float, unit: str | None) -> str:

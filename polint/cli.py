@@ -156,6 +156,62 @@ def lint(
 
 
 @cli.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@_project
+@click.option("--unsafe", is_flag=True, help="Apply fixes that change behaviour, too.")
+@click.option("--diff", is_flag=True, help="Print what would change as a patch, and write nothing.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when something would change.")
+@click.option("--select", multiple=True, metavar="RULE", help="Fix what these rules report only.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Leave what these rules report.")
+@click.option("--plan", type=_Choice(["shrink", "raise", "pooler"]), help="With --unsafe: make an over-committed server fit this way.")
+@_display
+def fix(
+    paths: tuple[str, ...],
+    config_file: str | None,
+    root: str | None,
+    unsafe: bool,
+    diff: bool,
+    check: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    plan: str | None,
+    color: str,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Mend what can be mended, in place.
+
+    Safe fixes keep behaviour as it is; --unsafe adds those that change it.  Nothing but
+    the places named is touched, and nothing is written when a new error would come of it.
+
+    \b
+    Where clients can open more connections than their server has, one plan is carried out
+    over all files, and nothing else:
+      shrink  smaller pools, in proportion
+      raise   a higher max_connections
+      pooler  PgBouncer in between
+    """
+    if plan and not unsafe:
+        raise click.UsageError("--plan changes behaviour: it goes with --unsafe")
+    from . import mend
+
+    code = mend.fix(
+        paths,
+        config_file=config_file,
+        root=root,
+        unsafe=unsafe,
+        diff=diff,
+        check=check,
+        select=select,
+        ignore=ignore,
+        plan=plan or "",
+        verbosity=-1 if quiet else verbose,
+    )
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@cli.command()
 @click.argument("path", default=".")
 @_project
 @click.option("--format", "format_name", type=_Choice(["text", "json"]), default="text", help="How to report.")
@@ -273,17 +329,24 @@ def files(path: str, config_file: str | None, root: str | None, format_name: str
     prefixes = start.scope([path], top)
     start.settled(top, config)
     tree = linter.files_of(top, config)
-    found = [status for status in linter.statuses(tree, linter.project_of(tree, config)) if start.within(status.path, prefixes)]
+    project = linter.project_of(tree, config)
+    found = [status for status in linter.statuses(tree, project) if start.within(status.path, prefixes)]
+    lost = [place for place in linter.unread(project) if start.within(place.span.path, prefixes)]
     if format_name == "json":
         from json import dumps
 
         from .reporters.json import files as listed
+        from .reporters.json import unread
 
-        command.write(dumps({"schema_version": 1, "files": listed(found)}, ensure_ascii=False, indent=1) + "\n", None, utf8=True)
+        command.write(
+            dumps({"schema_version": 1, "files": listed(found), "unread": unread(lost)}, ensure_ascii=False, indent=1) + "\n",
+            None,
+            utf8=True,
+        )
         return
     from .reporters import file_lines
 
-    command.write(file_lines(found, command.style(color, -1 if quiet else verbose, False)), None)
+    command.write(file_lines(found, lost, command.style(color, -1 if quiet else verbose, False)), None)
 
 
 def _rules(config_file: str | None, root: str | None) -> Iterable[Any]:

@@ -54,10 +54,10 @@ class Stated(NamedTuple):
     span: Span
     facts: Mapping[str, tuple[Any, Span]]
 
-    def fact(self, key: str) -> Fact[Any] | None:
-        """The value of ``key`` as a written fact, or None when it is not stated."""
-        found = self.facts.get(key)
-        return None if found is None else written(key, found[0], found[1])
+    @property
+    def known(self) -> dict[str, Fact[Any]]:
+        """The values as written facts."""
+        return {key: written(key, value, span) for key, (value, span) in self.facts.items()}
 
 
 class Config(NamedTuple):
@@ -163,7 +163,7 @@ def parse(source: Source) -> Config:
         return places[full].key if of_key else places[full].value
 
     mistakes, checked = check(content)
-    problems = [Problem(place(path, of_key), _dotted(path), message) for path, of_key, message in mistakes]
+    problems = [Problem(place(path, of_key), dotted(path), message) for path, of_key, message in mistakes]
     if checked is None:
         for path, _, _ in mistakes:
             _drop(content, path)
@@ -212,7 +212,8 @@ def _drop(content: Any, path: tuple[str | int, ...]) -> None:
         content.pop(path[-1], None)
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
+def dotted(path: tuple[str | int, ...]) -> str:
+    """A key path as messages name it: ``services."my search".pool``, ``select[1]``."""
     out = ""
     for key in path:
         if isinstance(key, int):

@@ -38,27 +38,27 @@ class Service(_Table):
 
     replicas: Count | None = Field(None, description="how many copies run")
     processes: Count | None = Field(None, description="processes in one copy that each hold a pool")
-    pool: Count | None = Field(None, description="most connections one process opens")
+    pool: Count | None = Field(None, description="most connections one process opens; 0 for a service that opens none")
     connects_to: Annotated[Names, BeforeValidator(_one_or_more)] | None = Field(None, description="the servers it connects to")
-    kind: Text | None = Field(None, description="what opens the connections, e.g. sqlx or pdo")
-    ignore_budget: Text | None = Field(None, description="why its connections do not count")
 
 
 class Server(_Table):
-    """``[servers.NAME]``: what is known about a PostgreSQL server, e.g. one that runs elsewhere."""
+    """``[servers.NAME]``: what is known about a PostgreSQL server: a service of a compose file, or the host name of one elsewhere."""
 
     max_connections: Positive | None = Field(None, description="its max_connections")
-    superuser_reserved_connections: Count | None = Field(None, description="slots kept for superusers")
+    superuser_reserved_connections: Count | None = Field(None, description="slots kept for superusers, 3 when nothing states them")
     reserved_connections: Count | None = Field(None, description="slots kept for pg_use_reserved_connections")
     version: Annotated[Text, Field(pattern=r"^\d+(\.\d+)*$")] | None = Field(None, description="its version, e.g. 16 or 16.4")
 
 
 class Host(_Table):
-    """``[host]``: the machine the database runs on."""
+    """``[host]``: the machine the servers of compose files run on."""
 
     cores: Positive | None = Field(None, description="processor cores")
-    memory: Annotated[Text, AfterValidator(_size)] | None = Field(None, description="memory, e.g. 8GB")
-    spindles: Count | None = Field(None, description="disks that work at the same time; 1 for an SSD")
+    memory: Annotated[Text, AfterValidator(_size)] | None = Field(
+        None, description="memory of a server without a limit of its own, e.g. 8GB"
+    )
+    spindles: Count | None = Field(None, description="spinning disks that work at the same time; 0 for data on SSDs or in memory")
 
 
 class Configuration(_Table):
@@ -90,6 +90,10 @@ def check(content: object) -> tuple[list[Mistake], dict[str, Any] | None]:
     return [], found.model_dump(by_alias=True, exclude_unset=True)
 
 
+def _has(model: type[BaseModel], key: object) -> bool:
+    return any((field.alias or name) == key for name, field in model.model_fields.items())
+
+
 _SAYINGS = {
     "int_type": "must be a whole number",
     "string_type": "must be text in quotes",
@@ -105,7 +109,8 @@ def _mistake(path: Path, kind: str, details: Any) -> Mistake:
     if kind == "extra_forbidden":
         table = _TABLES.get(str(path[0]), Configuration) if len(path) > 1 else Configuration
         known = [field.alias or name for name, field in table.model_fields.items()]
-        return path, True, "unknown key" + suggestion(str(path[-1]), known)
+        other = next((name for name, model in _TABLES.items() if len(path) > 2 and model is not table and _has(model, path[-1])), "")
+        return path, True, f"unknown key; it belongs to {other}.{path[1]}" if other else "unknown key" + suggestion(str(path[-1]), known)
     if kind == "literal_error":
         given = details.get("input")
         known = [word.strip("'") for word in str(context.get("expected", "")).replace(" or ", ", ").split(", ")]

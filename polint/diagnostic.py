@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .source import Span
 from .tuples import NamedTuple
 
@@ -39,6 +41,7 @@ class Diagnostic(NamedTuple):
     acquire_timeout``): baselines and fingerprints rest on it.  ``suppressed`` is
     the reason given in a suppression that covers it, or None.  ``measure`` is how
     bad it is, for rules that can tell: a baseline accepts no more than it recorded.
+    ``mend`` plans the fix when somebody asks for it, so that a plain run does not.
     """
 
     code: str
@@ -48,10 +51,15 @@ class Diagnostic(NamedTuple):
     span: Span
     help: str = ""
     notes: tuple[Note, ...] = ()
-    fix: Fix | None = None
+    mend: Callable[[], Fix | None] | None = None
     subject: str = ""
     suppressed: str | None = None
     measure: float | None = None
+
+    @property
+    def fix(self) -> Fix | None:
+        """The edits that would mend it; None when there are none, or none that can be told."""
+        return self.mend() if self.mend is not None else None
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:

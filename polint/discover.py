@@ -237,7 +237,7 @@ def walk(root: str, exclude: Iterable[str] = ()) -> list[File]:
     ``exclude`` are patterns as in ``.gitignore``.  What version control ignores is
     skipped as well, except environment files: those are nearly always ignored, and needed.
     """
-    excluded = gitignore.compile_lines(exclude)
+    excluded = gitignore.compile_paths(exclude)
     real_root = os.path.realpath(root)
     found: list[File] = []
     # folder with its final "/", ignore rules, under a crate's tests, under PHP tests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from difflib import unified_diff
 
 from .engine import check
 from .examples import Example, Loader, Place, load_examples, unmark
@@ -12,6 +13,12 @@ from .guidance import GUIDE
 from .rule import Rule
 
 _LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".rs": "rust", ".php": "php", ".toml": "toml", ".sql": "sql", ".conf": "ini", ".ini": "ini"}
+_APPLYING = {
+    "safe": "`polint fix` applies it: the running system behaves as before.",
+    "unsafe": "`polint fix --unsafe` applies it, as it changes what holds.",
+    "display": "Shown only: it needs a decision.",
+    "": "`polint fix` applies it where the place tells what was meant.",
+}
 _GROUP_TITLES = {
     "polint": "polint itself",
     "budget": "Pool sizing and budget",
@@ -47,11 +54,29 @@ def rule_page(rule: Rule, load: Loader) -> str:
         lines += ["## Not reported", "", *_example(good)]
     if rule.help:
         lines += ["## What to do", "", _help(rule, bad, load), ""]
+    if rule.fix is not None:
+        lines += ["## Fix", "", *_fix(rule, examples)]
     if rule.guide:
         lines += ["## Advice it checks", "", *(f"- {GUIDE[piece].part}: {GUIDE[piece].advice}" for piece in rule.guide), ""]
     if rule.refs:
         lines += ["## References", "", *(f"- {ref}" for ref in rule.refs), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _fix(rule: Rule, examples: Iterable[Example]) -> Iterator[str]:
+    """How the rule's fix is applied, and what it makes of the first example that shows it."""
+    assert rule.fix is not None
+    how = rule.fix.applicability
+    yield from (_APPLYING[how], "")
+    shown = next((example for example in examples if example.fixed), None)
+    if shown is None or shown.fixed is None:
+        return
+    for path, text in shown.fixed.items():
+        before = unmark(path, shown.files[path])[0] if path in shown.files else ""
+        yield from (f"`{path}` of the example “{shown.title}”:", "", "```diff")
+        changes = unified_diff(before.splitlines(), text.splitlines(), lineterm="", n=2)
+        yield from (line for line in changes if not line.startswith(("---", "+++", "@@")))
+        yield from ("```", "")
 
 
 def rules_index(rules: Iterable[Rule]) -> str:
@@ -67,10 +92,11 @@ def rules_index(rules: Iterable[Rule]) -> str:
     for rule in ordered:
         groups.setdefault(rule.group, []).append(rule)
     for group, members in groups.items():
-        lines += [f"## {_GROUP_TITLES.get(group, group)}", "", "| code | name | severity | reports |", "|---|---|---|---|"]
+        lines += [f"## {_GROUP_TITLES.get(group, group)}", "", "| code | name | severity | reports | fix |", "|---|---|---|---|---|"]
         for rule in members:
             severity = rule.severity + (" (preview)" if rule.preview else "")
-            lines.append(f"| {rule.code} | [{rule.name}]({group}/{rule.name}.yaml) | {severity} | {_cell(rule.summary)} |")
+            fix = (rule.fix.applicability or "safe") if rule.fix is not None else ""
+            lines.append(f"| {rule.code} | [{rule.name}]({group}/{rule.name}.yaml) | {severity} | {_cell(rule.summary)} | {fix} |")
         lines.append("")
     if any(rule.guide for rule in ordered):
         lines += _guide(ordered)

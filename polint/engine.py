@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import isinf
 from types import CodeType, FunctionType
 from typing import Any
 
-from .diagnostic import Diagnostic, Note
+from .diagnostic import Diagnostic, Fix, Note
 from .fact import Fact, Unknown, show, unknown
 from .rule import Rule
+from .ruleform import FixForm
 from .source import Span
 from .tuples import NamedTuple
 from .units import Bytes, Seconds
@@ -18,11 +20,26 @@ from .units import Bytes, Seconds
 Overrides = Mapping[str, Mapping[str, object]]
 
 
+def _anywhere() -> None:
+    return None
+
+
+class Silence(NamedTuple):
+    """A subject that a rule could not judge, and why.
+
+    ``places()`` are those at which it might have reported something, None when that cannot be told.
+    """
+
+    subject: str
+    reason: str
+    places: Callable[[], Sequence[Span] | None] = _anywhere
+
+
 class Report(NamedTuple):
-    """What a run found: diagnostics in order, and by rule code who stayed silent as (subject, reason)."""
+    """What a run found: diagnostics in order, and by rule code who stayed silent."""
 
     diagnostics: list[Diagnostic]
-    silenced: dict[str, list[tuple[str, str]]]
+    silenced: dict[str, list[Silence]]
 
 
 class Compiled(NamedTuple):
@@ -55,7 +72,7 @@ def check(
     fact read on the way makes the rule silent about that subject.
     """
     diagnostics: list[Diagnostic] = []
-    silenced: dict[str, list[tuple[str, str]]] = {}
+    silenced: dict[str, list[Silence]] = {}
     for rule in rules:
         things = subjects.get(rule.subject)
         severity = _override(severities, rule, rule.severity)
@@ -72,9 +89,34 @@ def check(
                 if not code.require(subject, bound, read):
                     diagnostics.append(_diagnostic(rule, code, severity, subject, bound, reads, read))
             except Unknown as stop:
-                silenced.setdefault(rule.code, []).append((subject.label, str(stop)))
+                places = partial(_whereabouts, code.at, subject, bound, (*reads, stop.fact))
+                silenced.setdefault(rule.code, []).append(Silence(subject.label, str(stop), places))
     diagnostics.sort(key=lambda diagnostic: diagnostic.order)
     return Report(diagnostics, silenced)
+
+
+def _whereabouts(
+    at: Callable[..., object] | None, subject: Any, params: Mapping[str, object], reads: Sequence[Fact[Any]]
+) -> list[Span] | None:
+    """Where a diagnostic that did not come about might have stood or pointed: at its subject, and at all that was read for it."""
+    spans = [subject.span]
+    if at is not None:
+        try:
+            place = at(subject, params, _reader([]))
+        except Unknown:
+            return None
+        if isinstance(place, Fact) and not place.is_known and place.span is None:
+            return None
+        spans.append(_span(place) or subject.span)
+    seen: set[int] = set()
+    waiting = list(reads)
+    while waiting:
+        fact = waiting.pop()
+        if id(fact) not in seen:
+            seen.add(id(fact))
+            waiting.extend(fact.sources)
+            spans += fact.via if fact.span is None else (fact.span, *fact.via)
+    return spans
 
 
 def functions(rule: Rule) -> Compiled:
@@ -141,8 +183,23 @@ def _diagnostic(
         help=code.help(subject, params, unshown),
         notes=_notes(span, place, [*reads, *extra], getattr(subject, "notes", ())),
         subject=label,
+        mend=_mender(rule.fix, subject, params) if rule.fix is not None else None,
         measure=float(code.measure(subject, params, unshown)) if code.measure is not None else None,
     )
+
+
+def _mender(form: FixForm, subject: Any, params: Mapping[str, object]) -> Callable[[], Fix | None]:
+    """Plans the fix of one diagnostic, once, when it is asked for."""
+    planned: list[Fix | None] = []
+
+    def mend() -> Fix | None:
+        if not planned:
+            from .mending import plan
+
+            planned.append(plan(form, subject, params))
+        return planned[0]
+
+    return mend
 
 
 def _span(place: object) -> Span | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import yamltext
 from .diagnostic import Diagnostic
-from .engine import check
+from .engine import Silence, check
 from .exprtext import ExprError, nearest
 from .rule import Rule, RuleError
 from .rulefile import Checker, read_documents
@@ -32,7 +32,7 @@ EXAMPLE_KEYS = {
     "unknown": "true or false",
     "config": "text",
 }
-"""The keys of an example, and what each holds; ``fixed`` waits for fixes."""
+"""The keys of an example, and what each holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Example:
     ``notes`` (``path:line:column text``, or the text alone where it has no place) and
     ``messages`` are exact and in order; None leaves them open.  ``unknown`` says that
     the rule must be silent because something cannot be known: it met that, or there was
-    nothing certain enough for it to look at.
+    nothing certain enough for it to look at.  ``fixed`` holds the files that the rule's
+    fixes change, as they must be then.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Example:
     messages: tuple[str, ...] | None = None
     unknown: bool = False
     config: str | None = None
+    fixed: Mapping[str, str] | None = None
 
     @property
     def is_marked(self) -> bool:
@@ -95,6 +97,7 @@ def load_examples(path: str) -> tuple[list[Example], list[RuleError]]:
                     tuple(data["messages"]) if "messages" in data else None,
                     data.get("unknown", False),
                     data.get("config"),
+                    data.get("fixed"),
                 )
             )
     return examples, errors
@@ -167,14 +170,46 @@ def run_example(rule: Rule, example: Example, load: Loader) -> list[str]:
         except ValueError as error:
             return [f"config: {error}"]
     diagnostics: list[Diagnostic] = []
-    silenced: list[tuple[str, str]] = []
+    silenced: list[Silence] = []
     judged = 0
     for subjects in load(files, example.config):
         report = check([rule], subjects, params=params)
         diagnostics += report.diagnostics
         silenced += report.silenced.get(rule.code, ())
         judged += len(subjects.get(rule.subject, ()))
-    return [*_compare(files, expected, diagnostics), *_compare_rest(example, diagnostics, silenced, judged)]
+    problems = [*_compare(files, expected, diagnostics), *_compare_rest(example, diagnostics, silenced, judged)]
+    if example.fixed is not None or rule.fix is not None:
+        problems += _compare_fixed(rule, example, files, load, params)
+    return problems
+
+
+def _compare_fixed(
+    rule: Rule, example: Example, files: Mapping[str, str], load: Loader, params: Mapping[str, Mapping[str, Any]]
+) -> Iterable[str]:
+    """The fix contract: what is written is what the example shows, then the rule is silent, and a second run changes nothing."""
+    from .fixer import run
+
+    def lint(overlay: Mapping[str, bytes]) -> Sequence[Diagnostic]:
+        texts = dict(files) | {path: data.decode("utf-8", "surrogateescape") for path, data in overlay.items()}
+        return [one for subjects in load(texts, example.config) for one in check([rule], subjects, params=params).diagnostics]
+
+    outcome = run(lint, unsafe=True)
+    made = {path: change.after.decode("utf-8", "surrogateescape") for path, change in outcome.changes.items()}
+    for path, text in (example.fixed or {}).items():
+        if path not in made:
+            yield f"fixed: {path} is not changed"
+        elif made[path] != text:
+            yield f"fixed: {path} becomes {made[path]!r}"
+    for path in made:
+        if example.fixed is not None and path not in example.fixed:
+            yield f"fixed: {path} is changed as well: {made[path]!r}"
+    after = {path: change.after for path, change in outcome.changes.items()}
+    fixed = {(one.subject, one.span.path, one.message) for one in outcome.fixed}
+    for one in lint(after) if outcome.fixed else ():
+        if (one.subject, one.span.path, one.message) in fixed and one.fix is None:
+            yield f"fixed: still reported: {one.message}"
+    if outcome.fixed and run(lambda overlay: lint(after | dict(overlay)), unsafe=True).changes:
+        yield "fixed: a second run changes more"
 
 
 def _compare(files: Mapping[str, str], expected: Iterable[Place], diagnostics: Iterable[Diagnostic]) -> Iterable[str]:
@@ -194,7 +229,7 @@ def _compare(files: Mapping[str, str], expected: Iterable[Place], diagnostics: I
             yield f"{span}: marked but not reported: {_short(span.text)}"
 
 
-def _compare_rest(example: Example, diagnostics: Sequence[Diagnostic], silenced: Sequence[tuple[str, str]], judged: int) -> Iterable[str]:
+def _compare_rest(example: Example, diagnostics: Sequence[Diagnostic], silenced: Sequence[Silence], judged: int) -> Iterable[str]:
     if example.unknown:
         if diagnostics or example.is_marked:
             yield "'unknown: true' says the rule is silent, and it is not"

@@ -91,6 +91,24 @@ class Scope:
         """Code of a number, with or without a unit: ``measure``."""
         return self._compile(text, lambda node: self._number(node).node)
 
+    def value(self, text: str) -> tuple[CodeType, str]:
+        """Code of a value that a fix writes, and the name of its type."""
+        kind = ""
+
+        def check(node: ast.expr) -> ast.expr:
+            nonlocal kind
+            found = self._value(node)
+            if found.type not in (int, float, bool, str, Seconds, Bytes):
+                raise _Wrong(node, f"{name_of(found.type)} cannot be written to a file")
+            kind = found.type.__name__
+            return found.node
+
+        return self._compile(text, check), kind
+
+    def thing(self, text: str) -> CodeType:
+        """Code of whatever an attribute holds: ``use``."""
+        return self._compile(text, lambda node: self._raw(node).node)
+
     def place(self, text: str) -> CodeType:
         """Code of a fact, or of a thing with a span: ``at``."""
         return self._compile(text, lambda node: self._place(node, "a place is a fact, or a thing with a span"))

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _MOST_STARS = 3
 
 
+def compile_paths(patterns: Iterable[str]) -> Patterns:
+    """The patterns of a configuration: as in a pattern file, and ``./legacy`` is ``/legacy``, where git would match nothing."""
+    return compile_lines(pattern[1:] if pattern.startswith("./") else pattern for pattern in patterns)
+
+
 def compile_lines(lines: Iterable[str]) -> Patterns:
     """The patterns of a pattern file; blank lines, comments, malformed and overgrown patterns match nothing."""
     kept = [line for line in (line.rstrip("\r\n") for line in lines) if line.strip() and not line.startswith("#") and _sane(line)]

@@ -10,13 +10,12 @@ from . import config as configuration
 from . import discover, selection
 from .config import Config
 from .diagnostic import Diagnostic
-from .reporters import IDLE, UNASKED, FileStatus, Report
+from .reporters import IDLE, UNASKED, FileStatus, Report, Unread
 from .start import CannotRun, PerFile, near_path, settled, start_of, within
 from .tuples import NamedTuple
 
 if TYPE_CHECKING:
     from .baseline import Entry
-    from .fact import Fact
     from .model.project import Problem, Project
     from .model.server import Server
     from .rule import Rule, RuleError
@@ -45,16 +44,12 @@ def project_of(files: discover.Files, config: Config) -> Project:
     """The model of the project."""
     from .model.build import build_project
 
-    stated: dict[str, dict[str, Fact[Any]]] = {}
-    for table in (config.services, config.servers):
-        for name, said in table.items():
-            facts = stated.setdefault(name, {})
-            for key in said.facts:
-                fact = said.fact(key)
-                if fact is not None:
-                    facts[key] = fact
-    host = {key: fact for key in config.host.facts if (fact := config.host.fact(key)) is not None} if config.host is not None else {}
-    project = build_project(files, stated, host)
+    project = build_project(
+        files,
+        {name: said.known for name, said in config.services.items()},
+        {name: said.known for name, said in config.servers.items()},
+        config.host.known if config.host is not None else {},
+    )
     project.problems.extend(_undecodable(files, project.read_files))
     project.problems.extend(_refused(files, project))
     return project
@@ -129,7 +124,7 @@ def run(
 
     rules, selected, severities, params, per_file = settled(root, config)
     chosen = _choose(rules, selected, choice)
-    entries = () if choice.no_ignores or choice.no_baseline else accepted_by(root, config)
+    entries = () if choice.no_ignores or choice.no_baseline else accepted_by(root, config, overlay)
     files = files_of(root, config, overlay)
     project = project_of(files, config)
     first = [rule for rule in chosen if rule.subject not in LATE]
@@ -149,18 +144,20 @@ def run(
     servers = [server for server in budget.servers(project) if any(within(path, prefixes) for path in budget.paths(server))]
     servers.sort(key=_utilisation, reverse=True)
     budgets = [budget.summary(server, budget.name_of(server, servers)) for server in servers]
-    return Report(root, diagnostics, statuses(files, project), budgets, found.silenced, unknown_services(project, config))
+    return Report(root, diagnostics, statuses(files, project), budgets, found.silenced, unknown_services(project, config), unread(project))
 
 
-def accepted_by(root: str, config: Config) -> Sequence[Entry]:
+def accepted_by(root: str, config: Config, overlay: Mapping[str, bytes] | None = None) -> Sequence[Entry]:
     """What the project's baseline accepts; raises CannotRun."""
     name = config.baseline or configuration.BASELINE
     if not config.baseline and not os.path.exists(os.path.join(root, name)):
         return ()
     from . import baseline
+    from .source import Source
 
     try:
-        entries = baseline.load(root, name)
+        data = overlay.get(name) if overlay is not None else None
+        entries = baseline.load(root, name) if data is None else baseline.parse(Source.from_bytes(name, data))
     except baseline.BaselineError as error:
         raise CannotRun(mistakes=error.problems) from None
     except OSError as error:
@@ -183,7 +180,7 @@ def _utilisation(server: Server) -> float:
 
 
 def unknown_services(project: Project, config: Config) -> list[str]:
-    """A line, with its place, for each service that polint.toml states something about and no compose file has."""
+    """A line, with its place, for each service and server that polint.toml states something about and nothing else knows."""
     known = {name for stack in project.stacks for name in stack.services}
     counted = {consumer.service for server in project.servers for consumer in server.consumers}  # with a pool and a server stated
     lines = []
@@ -191,7 +188,16 @@ def unknown_services(project: Project, config: Config) -> list[str]:
         if name not in known and name not in counted:
             from .config_schema import suggestion
 
-            lines.append(f"{said.span}: services.{name}: warning: no compose file has this service{suggestion(name, sorted(known))}")
+            key = configuration.dotted(("services", name))
+            lines.append(f"{said.span}: {key}: warning: no compose file has this service{suggestion(name, sorted(known))}")
+    here = {server.label for server in project.servers}
+    for name, said in config.servers.items():
+        if name not in here:
+            from .config_schema import suggestion
+
+            what = "this service is no PostgreSQL server" if name in known else "no compose file has this server, and no client names it"
+            key = configuration.dotted(("servers", name))
+            lines.append(f"{said.span}: {key}: warning: {what}{suggestion(name, sorted(here))}")
     return lines
 
 
@@ -212,6 +218,12 @@ def statuses(files: discover.Files, project: Project) -> list[FileStatus]:
         else:
             out.append(FileStatus(file.path, file.format, "skipped", IDLE))
     return out
+
+
+def unread(project: Project) -> list[Unread]:
+    """What was not followed, each place once: variants of a stack share their files."""
+    found = {(span.path, span.start, reason): Unread(span, reason) for reason, span in project.unread}
+    return [found[key] for key in sorted(found)]
 
 
 def subjects_of(files: Mapping[str, str], config_text: str | None = None) -> list[Mapping[str, Sequence[Any]]]:

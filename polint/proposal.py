@@ -8,6 +8,7 @@ from .budget import name_of, summary
 from .fact import Fact, show
 from .model.server import Consumer, Server
 
+_UNITS = {"replicas": ("replica", "replicas"), "processes": ("process", "processes"), "pool": ("connection", "connections")}
 _HEAD = """\
 # What polint is told about this project; all of it is optional.  Commented lines show what could be said.
 
@@ -53,7 +54,9 @@ def _budget(servers: Sequence[Server]) -> Iterator[str]:
     for server in servers:
         yield f"# {summary(server, name_of(server, servers))}"
         for consumer in _known(server.consumers):
-            factors = " x ".join(f"{show(fact.value)} {word}" for word, fact in _factors(consumer) if fact.is_known)
+            factors = " x ".join(
+                f"{show(fact.value)} {_UNITS[word][fact.value != 1]}" for word, fact in _factors(consumer) if fact.is_known
+            )
             yield f"#   {consumer.service} ({consumer.kind}): {factors}"
         yield ""
 

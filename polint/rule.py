@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .ruleform import GROUPS, PARAM_TYPES, Loaded, Param, Rule, RuleError, parse_param
+from .ruleform import GROUPS, PARAM_TYPES, FixForm, Loaded, Param, Rule, RuleError, parse_param
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,8 +68,9 @@ def load_rules(
 
 def _pack(rule: Rule) -> tuple[Any, ...]:
     """A rule in the plain types that marshal takes."""
-    return (*rule[:-1], tuple(map(tuple, rule.params)))
+    return (*rule[:-2], tuple(rule.fix) if rule.fix is not None else None, tuple(map(tuple, rule.params)))
 
 
 def _unpack(record: tuple[Any, ...]) -> Rule:
-    return Rule._make((*record[:-1], tuple(map(Param._make, record[-1]))))
+    *plain, fix, params = record
+    return Rule._make((*plain, FixForm._make(fix) if fix is not None else None, tuple(map(Param._make, params))))

@@ -10,11 +10,11 @@ from types import CodeType
 from typing import Any
 
 from . import yamltext
-from .diagnostic import SEVERITIES
+from .diagnostic import APPLICABILITIES, SEVERITIES
 from .expr import Scope
 from .exprtext import ExprError, UnjudgedError, nearest
 from .guidance import GUIDE
-from .ruleform import GROUPS, PARAM_TYPES, Loaded, Param, Rule, RuleError, parse_param
+from .ruleform import GROUPS, PARAM_TYPES, FixForm, Loaded, Param, Rule, RuleError, parse_param
 from .ruletypes import attributes_of
 from .source import Source, Span
 from .yamltext import Node, YamlFault
@@ -210,6 +210,7 @@ def _check(checker: Checker, path: str, group: str, builtin: bool, subjects: Map
     subject_key = compiled(scope.template, data.get("subject_key"), "subject_key")
     measure = compiled(scope.number, data.get("measure"), "measure")
     notes = [compiled(scope.note, text, "note", index) for index, text in enumerate(data.get("note", ()))]
+    fix = _fix(checker, data, scope, compiled)
     if not checker.errors:  # a param may be used where the mistake is
         for param in params:
             if param.name not in scope.used:
@@ -243,7 +244,63 @@ def _check(checker: Checker, path: str, group: str, builtin: bool, subjects: Map
         subject_key=subject_key,
         measure=measure,
         notes=tuple(note for note in notes if note is not None),
+        fix=fix,
         params=params,
+    )
+
+
+FIX_KEYS = {
+    "applicability": "text",
+    "title": "text",
+    "set": "text",
+    "to": "text",
+    "remove": "text",
+    "rename": "text",
+    "name": "text",
+    "use": "text",
+}
+"""The keys of a rule's ``fix:``, and what each holds."""
+
+Compile = Callable[..., CodeType | None]
+
+
+def _fix(checker: Checker, data: Mapping[str, Any], scope: Scope, compiled: Compile) -> FixForm | None:
+    """The rule's ``fix:``: ``set`` a fact ``to`` a value, ``remove`` or ``rename`` what stands somewhere, ``use`` a ready one."""
+    if "fix" not in data:
+        return None
+    found = checker.keys(FIX_KEYS, (), ("fix",))
+    verbs = [verb for verb in ("set", "remove", "rename", "use") if verb in found]
+    if not verbs:
+        checker.wrong(("fix",), "says nothing: set, remove, rename or use", key=True)
+    for verb, other in (("set", "to"), ("rename", "name")):
+        if (verb in found) != (other in found):
+            checker.wrong(("fix", verb if verb in found else other), f"{verb!r} and {other!r} go together", key=True)
+    applicability = found.get("applicability", "")
+    if "use" not in found or applicability:
+        if not applicability:
+            checker.wrong(("fix", "applicability"), "is missing")
+        elif applicability not in APPLICABILITIES:
+            near = nearest(applicability, APPLICABILITIES)
+            checker.wrong(("fix", "applicability"), f"should be 'safe', 'unsafe' or 'display'{near}")
+        if "title" not in found:
+            checker.wrong(("fix", "title"), "is missing")
+    to_kind = ""
+
+    def typed(text: str) -> CodeType:
+        nonlocal to_kind
+        code, to_kind = scope.value(text)
+        return code
+
+    return FixForm(
+        applicability,
+        compiled(scope.template, found.get("title"), "fix", "title"),
+        compiled(scope.place, found.get("set"), "fix", "set"),
+        compiled(typed, found.get("to"), "fix", "to"),
+        to_kind,
+        compiled(scope.note, found.get("remove"), "fix", "remove"),
+        compiled(scope.place, found.get("rename"), "fix", "rename"),
+        compiled(scope.template, found.get("name"), "fix", "name"),
+        compiled(scope.thing, found.get("use"), "fix", "use"),
     )
 
 

@@ -45,6 +45,20 @@ class Param(NamedTuple):
         return parse_param(self.kind, value)
 
 
+class FixForm(NamedTuple):
+    """What a rule's ``fix:`` asks for.  ``to_kind`` is the type of ``to``, by its name; the code runs like the rule's own."""
+
+    applicability: str
+    title: CodeType | None
+    set: CodeType | None
+    to: CodeType | None
+    to_kind: str
+    remove: CodeType | None
+    rename: CodeType | None
+    name: CodeType | None
+    use: CodeType | None
+
+
 class Rule(NamedTuple):
     """A checked rule.  ``subject`` is the name after ``for:``; the code fields run through ``engine.functions``."""
 
@@ -69,6 +83,7 @@ class Rule(NamedTuple):
     subject_key: CodeType | None
     measure: CodeType | None
     notes: tuple[CodeType, ...]
+    fix: FixForm | None
     params: tuple[Param, ...]
 
     def bind(self, values: Mapping[str, object]) -> dict[str, object]:

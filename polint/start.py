@@ -93,7 +93,8 @@ def _load(root: str, config: Config) -> tuple[tuple[Rule, ...], list[configurati
     for number, name in enumerate(config.rules):
         folder = os.path.join(root, name)
         if os.path.exists(folder):
-            folders.append(folder)
+            beside = os.path.relpath(folder)  # as people see it from where they are
+            folders.append(folder if beside.startswith("..") else beside)
         else:
             span = config.span("rules", number) or start_of(config)
             problems.append(configuration.Problem(span, f"rules[{number}]", f"no such folder: {name}"))
@@ -165,8 +166,7 @@ def _judge(root: str, config: Config) -> tuple[Settled, list[configuration.Probl
 
     def wrong(message: str, *path: str | int, value: bool = False) -> None:
         span = (None if value else config.key_span(*path)) or config.span(*path) or start_of(config)
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
-        problems.append(configuration.Problem(span, key, message))
+        problems.append(configuration.Problem(span, configuration.dotted(path), message))
 
     stated: dict[str, set[str]] = {"select": set(), "ignore": set()}
     for table, words in (("select", config.select), ("ignore", config.ignore)):
@@ -175,12 +175,15 @@ def _judge(root: str, config: Config) -> tuple[Settled, list[configuration.Probl
                 stated[table] |= selection.resolve_all([word], rules)
             except selection.UnknownRule as error:
                 wrong(str(error), table, number)
-    severities: dict[str, str] = {}
+    levels: list[tuple[frozenset[str], str]] = []
     for name, level in config.severity.items():
         try:
-            severities.update(dict.fromkeys(selection.resolve(name, rules), level))
+            levels.append((selection.resolve_all([name], rules), level))
         except selection.UnknownRule as error:
             wrong(str(error), "severity", name)
+    # what names fewer rules wins, in whatever order: "PO201" over "PO2" over "all"
+    levels.sort(key=lambda one: len(one[0]), reverse=True)
+    severities = {code: level for codes, level in levels for code in codes}
     params: dict[str, dict[str, object]] = {}
     for name, values in config.params.items():
         try:
@@ -209,7 +212,7 @@ def _judge(root: str, config: Config) -> tuple[Settled, list[configuration.Probl
                 codes |= selection.resolve_all([word], rules)
             except selection.UnknownRule as error:
                 wrong(str(error), "per-file-ignores", pattern, number)
-        per_file.append((gitignore.compile_lines([pattern]), frozenset(codes)))
+        per_file.append((gitignore.compile_paths([pattern]), frozenset(codes)))
     selected = frozenset(stated["select"] if config.select else {rule.code for rule in rules}) - stated["ignore"]
     return Settled(rules, selected, severities, params, per_file), problems, errors
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from .diagnostic import Diagnostic
+from .diagnostic import Diagnostic, Edit, Fix
 from .formats import format_of
 from .source import Source, Span
 from .tuples import NamedTuple
@@ -77,6 +77,10 @@ def _read(source: Source, at: int, markers: tuple[str, ...], alone_only: bool) -
         return None
     lead = before[: -len(marker)].rstrip(" \t" + marker)
     alone = not lead and column < 2000
+    if not alone and alone_only and before[: -len(marker)].endswith((" ", "\t")) and marker == "#":
+        end = text.find("\n", at)
+        span = source.span(at, (len(text) if end < 0 else end))
+        return Suppression((), (), span, number, fault="this comment is a part of its line: write it alone on the line above")
     if not alone and (alone_only or marker == "*" or (marker in "#;" and before[-len(marker) - 1] not in " \t" + marker)):
         return None
     end = text.find("\n", at)
@@ -125,6 +129,49 @@ def _parse(source: Source, start: int, end: int, line: int) -> Suppression | Non
     fault = f"'{until}' is not a date; write until=2027-01-31" if until is not None and not _is_date(until) else ""
     reason = " ".join(word for word in words if not word.startswith("until=")).lstrip("-:—– ")
     return Suppression(tuple(names), tuple(spans), span, line, reason, until or "", fault)
+
+
+def removal(comment: Suppression, name: str) -> Fix | None:
+    """Takes a name out of a comment, or the comment out of the file when it names nothing else."""
+    if len(comment.names) < 2:
+        span = _whole(comment.span)
+        return Fix("remove the comment, which suppresses nothing", "safe", (Edit(span, ""),)) if span is not None else None
+    at = comment.names.index(name)
+    spans = comment.name_spans
+    first = at == 0
+    span = spans[0]._replace(end=spans[1].start) if first else spans[at]._replace(start=spans[at - 1].end)
+    return Fix(f"take {name} out of the comment, where it suppresses nothing", "safe", (Edit(span, ""),))
+
+
+def _whole(span: Span) -> Span | None:
+    """The comment around a suppression: its line when nothing else stands there; None where it is a part of a larger one."""
+    text = span.source.text
+    number = span.place[0]
+    start = line = span.source.starts[number - 1]
+    newline = text.find("\n", span.end)
+    end = len(text) if newline < 0 else newline + 1
+    before = text[line : span.start].rstrip(" \t")
+    marker = next(marker for marker in ("#", ";", "//", "--", "/*", "*") if before.endswith(marker))
+    start += len(before.rstrip(marker) if marker not in ("/*", "*") else before.removesuffix(marker).rstrip("*"))
+    rest = text[span.end : end].strip()
+    if rest and marker not in ("/*", "*"):
+        return None  # it was cut off, being too long
+    if marker == "/*":
+        if not rest.startswith("*/"):
+            return None
+        closing = text.index("*/", span.end) + 2
+        if rest != "*/":  # code follows
+            while text[closing] in " \t":
+                closing += 1
+            return span._replace(start=start, end=closing)
+        span = span._replace(end=closing)
+    elif rest:
+        return None
+    if not text[line:start].strip():
+        return span._replace(start=line, end=end)
+    while text[start - 1] in " \t":
+        start -= 1
+    return span._replace(start=start)
 
 
 def _is_date(text: str) -> bool:

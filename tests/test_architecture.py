@@ -22,6 +22,7 @@ LAYERS = [
     {"polint.units", "polint.value", "polint.treesitter", "polint.gitignore", "polint.mask"},
     {
         "polint.fact",
+        "polint.spelling",
         "polint.diagnostic",
         "polint.yamltext",
         "polint.tomltext",
@@ -40,14 +41,18 @@ LAYERS = [
     {"polint.model"},
     {"polint.expr", "polint.exprtext", "polint.ruletypes"},
     {"polint.rule", "polint.rulecache", "polint.rulefile", "polint.ruleform", "polint.guidance"},
+    {"polint.edits", "polint.edits_added", "polint.edits_lines"},
     {
         "polint.engine",
+        "polint.mending",
         "polint.suppress",
         "polint.selection",
         "polint.baseline",
         "polint.examples",
         "polint.budget",
         "polint.fixer",
+        "polint.plans",
+        "polint.plan_pooler",
         "polint.writing",
     },
     {"polint.accept"},
@@ -56,6 +61,7 @@ LAYERS = [
     {"polint.lint"},
     {"polint.adopt"},
     {"polint.command"},
+    {"polint.mend"},
     {"polint.cli", "polint.__main__"},
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -149,6 +149,18 @@ def test_a_part_of_the_project_is_recorded_alone(project: Path) -> None:
     assert reported() == ["min-above-max"]
 
 
+def test_a_broken_baseline_is_written_anew_only_as_a_whole(project: Path) -> None:
+    adopt()
+    path = project / "polint-baseline.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"entries", b"entires"))
+    code, out, err = polint("baseline", "api2")
+    assert (code, out) == (2, "")
+    assert err.startswith("polint-baseline.json:1:1: entries should be a list")
+    assert polint("baseline")[0] == 0
+    assert path.read_bytes() == whole
+
+
 def test_ignores_can_be_left_out(project: Path) -> None:
     before = reported()
     adopt()

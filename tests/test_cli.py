@@ -162,6 +162,7 @@ def test_every_mistake_of_a_configuration_at_once(project: Path) -> None:
         "polint.toml:8:12: params.acquire-timeout-out-of-range.shortest: shortest is more than longest",
         "polint.toml:9:2: params.nope: unknown rule: nope",
         "polint.toml:11:12: services.api.replicas: must be a whole number",
+        "polint.toml:12:1: services.api.kind: unknown key",
     ]
     for command in ("lint", "budget", "files"):
         code, out, err = polint(command)

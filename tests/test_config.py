@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from polint import tomltext
+from polint import gitignore, tomltext
 from polint.config import Config, ConfigError, find, load, parse
 from polint.source import Source
+from polint.start import settled
 
 FULL = """\
 select = ["PO1", "timeouts"]
@@ -51,10 +52,10 @@ def test_everything_at_once() -> None:
         "replicas": (3, "polint.toml:17:12"),
         "connects-to": (["postgres"], "polint.toml:18:15"),
     }
-    replicas = service.fact("replicas")
-    assert replicas is not None
-    assert (str(replicas), replicas.origin) == ("replicas = 3", "written")
-    assert service.fact("pool") is None
+    assert {key: (str(fact), fact.origin) for key, fact in service.known.items()} == {
+        "replicas": ("replicas = 3", "written"),
+        "connects-to": ("connects-to = ['postgres']", "written"),
+    }
     assert config.servers["my db"].span.text == 'servers."my db"'
     assert config.host is not None
     assert config.host.facts["memory"][0] == "8GB"
@@ -110,6 +111,27 @@ def test_mistakes(text: str, problems: list[str]) -> None:
         assert "not valid TOML" in lines[0]
     else:
         assert lines == [f"polint.toml:{problem}" for problem in problems]
+
+
+SEVERITIES = [
+    ('{all = "info", PO2 = "off", PO201 = "error"}', {"PO101": "info", "PO202": "off", "PO201": "error"}),
+    ('{PO201 = "error", PO2 = "off", all = "info"}', {"PO101": "info", "PO202": "off", "PO201": "error"}),
+    ('{close-missing = "error", lifecycle = "warning"}', {"PO302": "error", "PO301": "warning", "PO201": None}),
+]
+
+
+@pytest.mark.parametrize(("table", "expected"), SEVERITIES)
+def test_the_severity_that_names_fewer_rules_wins(table: str, expected: dict[str, str | None]) -> None:
+    found = settled("", parse(Source("polint.toml", f"severity = {table}"))).severities
+    assert {code: found.get(code) for code in expected} == expected
+
+
+@pytest.mark.parametrize("pattern", ["api", "api/", "./api", "./api/", "/api", "api/**", "**/main.rs", "*.rs", "./api/src/main.rs"])
+def test_patterns_of_files(pattern: str) -> None:
+    patterns = gitignore.compile_paths([pattern])
+    assert gitignore.matches(patterns, "api/src/main.rs")
+    assert not gitignore.matches(patterns, "web/index.php")
+    assert gitignore.matches(patterns, "web/api/src/main.rs") == (pattern in ("api", "api/", "**/main.rs", "*.rs"))
 
 
 def test_undecodable() -> None:

@@ -240,7 +240,9 @@ def test_unknown_is_silent_and_counted(tmp_path: Path) -> None:
     found = rule(tmp_path, "require: pool.peak < 5", "at: pool.size")
     report = look(found, "max_connections=?\nmax_connections=9\nreplicas=? max_connections=1\n")
     assert shown(report.diagnostics) == ["<pools.txt:2:17 '9'> bad"]
-    assert report.silenced == {"PO201": [("pool 0", "peak: read from the command line"), ("pool 2", "peak: read from the command line")]}
+    assert {code: [case[:2] for case in cases] for code, cases in report.silenced.items()} == {
+        "PO201": [("pool 0", "peak: read from the command line"), ("pool 2", "peak: read from the command line")]
+    }
 
 
 @pytest.mark.parametrize(
@@ -556,15 +558,15 @@ Made from the rule files by `polint rules --markdown`; `polint rule CODE` shows 
 
 ## Pool sizing and budget
 
-| code | name | severity | reports |
-|---|---|---|---|
-| PO101 | [connections-over-budget](budget/connections-over-budget.yaml) | error | Pools \\| do not fit. |
-| PO102 | [twin](budget/twin.yaml) | info (preview) | Pools \\| do not fit. |
+| code | name | severity | reports | fix |
+|---|---|---|---|---|
+| PO101 | [connections-over-budget](budget/connections-over-budget.yaml) | error | Pools \\| do not fit. |  |
+| PO102 | [twin](budget/twin.yaml) | info (preview) | Pools \\| do not fit. |  |
 
 ## Timeouts
 
-| code | name | severity | reports |
-|---|---|---|---|
-| PO201 | [late](timeouts/late.yaml) | error | Pools \\| do not fit. |
+| code | name | severity | reports | fix |
+|---|---|---|---|---|
+| PO201 | [late](timeouts/late.yaml) | error | Pools \\| do not fit. |  |
 """
     )

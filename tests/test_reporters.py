@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from polint.diagnostic import Diagnostic, Edit, Fix, Note
+from polint.engine import Silence
 from polint.mask import mask
-from polint.reporters import FileStatus, Report, Style, clean, concise, file_lines, statistics, text
+from polint.reporters import FileStatus, Report, Style, Unread, clean, concise, file_lines, statistics, text
 from polint.reporters import json as json_reporter
 from polint.source import Source, Span
 
@@ -32,6 +33,7 @@ def show(*found: Diagnostic, style: Style = Style(verbosity=-1)) -> str:  # noqa
     return text.report(Report("/r", found, ()), style)
 
 
+RAISED = Fix("raise it", "unsafe", (Edit(span("a.conf", "x = [|1|]"), "2"),))
 FULL = diagnostic(
     span("postgres/postgresql.conf", "# c\n" * 9 + "max_connections = [|100|]  # enough?\n"),
     help="Shrink the largest pool first;\nor put PgBouncer between.",
@@ -40,7 +42,7 @@ FULL = diagnostic(
         Note("max_connections = 25", span("main.rs", "    .max_connections([|per_core() * 5|])\n")),
         Note("superuser_reserved_connections = 3 (default)", None),
     ),
-    fix=Fix("raise it", "unsafe", (Edit(span("a.conf", "x = [|1|]"), "2"),)),
+    mend=lambda: RAISED,
 )
 
 
@@ -151,7 +153,7 @@ def test_summary() -> None:
     place = span("a", "[|a|]")
     found = (
         diagnostic(place),
-        diagnostic(place, code="PO102", severity="warning", fix=FULL.fix),
+        diagnostic(place, code="PO102", severity="warning", mend=FULL.mend),
         diagnostic(place, severity="info", suppressed="known"),
         diagnostic(place, severity="info"),
     )
@@ -163,13 +165,15 @@ def test_summary() -> None:
         FileStatus("f", "cargo", "skipped", "nothing refers to it"),
         FileStatus("e", "dotenv", "unreadable", "its own program refuses it"),
     ]
-    silenced = {"PO102": [(f"pool {name}", "size: read at run time") for name in "xyzvx"] + [("pool w", "url: not set")], "PO201": []}
-    report = Report("/r", found, files, ("db: 50 of 97 connections (52 %)",), silenced)
+    silenced = {"PO102": [*(Silence(f"pool {name}", "size: read at run time") for name in "xyzvx"), Silence("pool w", "url: not set")]}
+    lost = [Unread(span("compose.yaml", f"include:\n  - [|{name}.yaml|]\n"), "the included file is not there") for name in "xy"]
+    report = Report("/r", found, files, ("db: 50 of 97 connections (52 %)",), {**silenced, "PO201": []}, unread=lost)
     lines = text.report(report, Style()).split("\n")
     assert lines[-4:] == [
         "db: 50 of 97 connections (52 %)",
         "1 error, 1 warning, 1 info (1 suppressed, 1 fixable)",
-        "read 2 files: 1 compose, 1 dotenv; unreadable: 1; skipped 1: 1 test code",
+        "read 2 files: 1 compose, 1 dotenv; unreadable: 1; skipped 1: 1 test code"
+        "; not followed 2: 2 the included file is not there (polint files)",
         "",
     ]
     assert text.report(report, Style(verbosity=1)).split("\n")[-4:-1] == [
@@ -178,8 +182,10 @@ def test_summary() -> None:
         "  PO102 url: not set: pool w",
     ]
     assert statistics(report) == "1  PO101  error    over-budget\n1  PO101  info     over-budget\n1  PO102  warning  over-budget\n"
-    assert file_lines(files, Style(verbosity=-1)) == "read     compose  a\nread     dotenv   b\n"
-    assert file_lines(files[2:3], Style()) == "skipped  rust  c: test code\n"
+    assert file_lines(files, lost, Style(verbosity=-1)) == "read     compose  a\nread     dotenv   b\n"
+    assert file_lines(files[2:3], lost[:1], Style()) == (
+        "skipped  rust  c: test code\nnot followed: compose.yaml:2:5: x.yaml: the included file is not there\n"
+    )
 
 
 def test_nothing_found_and_nothing_read() -> None:
@@ -218,7 +224,7 @@ def test_json_and_its_schema() -> None:
     }
     assert (second["path"], second["message"], second["suppressed"], second["fix"]) == ("b\\udcff", "é", "why", None)
     assert document["files"][1] == {"path": "b/", "format": None, "status": "skipped", "reason": "no permission"}
-    assert list(document) == ["schema_version", "polint_version", "files", "diagnostics", "summary"]
+    assert list(document) == ["schema_version", "polint_version", "files", "unread", "diagnostics", "summary"]
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(SCHEMA.read_text("utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
@@ -373,7 +379,7 @@ def test_no_reporter_prints_a_secret() -> None:
         message="DB_PASSWORD = hunter2",
         help="set DB_PASSWORD=hunter2",
         notes=(Note("url is postgres://u:hunter2@h", span(".env", "DB_PASSWORD=[|hunter2|]")),),
-        fix=Fix("write it", "safe", (Edit(line, "postgres://u:hunter2@h"),)),
+        mend=lambda: Fix("write it", "safe", (Edit(line, "postgres://u:hunter2@h"),)),
     )
     report = Report("/r", (found,), ())
     for style in (Style(verbosity=2), Style(colour=True)):

@@ -377,3 +377,69 @@ def test_when_a_dead_client_is_noticed(conf: str, alone: str, inside: str) -> No
     assert after(server({"postgresql.conf": conf, "compose.yaml": mounted})) == inside
     if "unknown" not in inside and inside != alone:
         assert after(server({"postgresql.conf": conf, "compose.yaml": mounted + "    sysctls: {a: b}\n"})) == alone
+
+
+API = """\
+services:
+  api:
+    image: example.test/api
+    environment: {DATABASE_URL: "postgres://app@db.example.test/app"}
+  db:
+    image: postgres:16
+"""
+
+
+def stated(**values: Any) -> dict[str, Fact[Any]]:
+    """As polint.toml states them."""
+    text = "\n".join(values)
+    keys = {name.replace("_", "-"): value for name, value in values.items()}
+    return {key: Fact(key, "written", value, Span(Source("polint.toml", text), 0, 1)) for key, value in keys.items()}
+
+
+def test_what_is_stated_of_a_server_counts() -> None:
+    tree = Files("", (), {"compose.yaml": API.encode()})
+    facts = stated(max_connections=50, superuser_reserved_connections=5, reserved_connections=2, version="15.4")
+    (found,) = build_project(tree, servers={"db": facts}).servers
+    assert (found.usable_connections.value, found.major) == (43, 15)
+    tree = Files("", (), {"postgresql.conf": b"max_connections = 10\n"})
+    (found,) = build_project(tree, servers={"postgresql": facts}).servers
+    assert (found.usable_connections.value, found.major) == (43, 15)
+
+
+def test_a_server_elsewhere_is_reached_by_its_host_name() -> None:
+    tree = Files("", (), {"compose.yaml": API.encode(), "old/compose.yaml": API.replace("api:", "web:").encode()})
+    servers = {"db.example.test": stated(max_connections=50), "unused.example.test": stated(max_connections=9)}
+    found = build_project(
+        tree,
+        {"api": stated(pool=20), "batch": stated(pool=2, connects_to=["db.example.test"])},
+        servers,
+    ).servers
+    outside = [one for one in found if one.label != "db"]
+    shown = [
+        (one.label, one.stack, one.usable_connections.value, one.known_connections.value, [client.service for client in one.consumers])
+        for one in outside
+    ]
+    # each stack has its own: they are mostly alternatives of each other
+    assert shown == [
+        ("db.example.test", "compose.yaml", 47, 22, ["api", "batch"]),
+        ("db.example.test", "old/compose.yaml", 47, 2, ["web", "batch"]),
+    ]
+    assert not outside[0].statement_timeout.is_known
+    assert not outside[0].memory.is_known
+
+
+@pytest.mark.parametrize(
+    ("limit", "host", "expected"),
+    [
+        ("", "8GB", "8 GB polint.toml:1:1"),
+        ("    mem_limit: 2g\n", "8GB", "2 GB compose.yaml:4:16"),
+        ("    mem_limit: 16g\n", "8GB", "8 GB polint.toml:1:1"),
+        ("    mem_limit: 2g\n", None, "2 GB compose.yaml:4:16"),
+        ("    mem_limit: ${LIMIT}\n", "8GB", "unknown"),
+        ("", None, "unknown: neither a limit nor [host] of polint.toml states it"),
+    ],
+)
+def test_memory(limit: str, host: str | None, expected: str) -> None:
+    tree = Files("", (), {"compose.yaml": f"services:\n  db:\n    image: postgres:16\n{limit}".encode()})
+    (found,) = build_project(tree, host=stated(memory=host) if host else {}).servers
+    assert told(found.memory).startswith(expected)

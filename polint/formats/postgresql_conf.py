@@ -37,7 +37,7 @@ _ESCAPE = lazy(r"\\(?:([0-7]{1,3})|(.))|''", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _BLANK = " \t\r"
 _ODD_BLANK = "\u00a0\u200b\u202f\ufeff"
-_UNITS = frozenset(["b", "kb", "mb", "gb", "tb", "us", "ms", "s", "min", "h", "d"])
+_UNITS = {unit.lower(): unit for unit in ("B", "kB", "MB", "GB", "TB", "us", "ms", "s", "min", "h", "d")}
 _MARKS = ("--", "//", "/*", ";")  # comments of other languages
 _SQL = frozenset(("set", "alter", "select", "show", "reset"))
 _TEMPLATES = (".template", ".tmpl", ".tpl", ".in", ".j2", ".jinja", ".jinja2", ".erb", ".envsubst", ".ctmpl", ".gotmpl", ".mustache")
@@ -251,9 +251,8 @@ def _value(source: Source, at: int, stop: int) -> _Value:
     end = _comment(text, after.start, stop)
     rest = text[after.start : end]
     if token.kind in ("integer", "real") and rest.lower() in _UNITS:
-        return _quoted(
-            source, start, end, text[start:end], "PostgreSQL reads a blank before the unit as a syntax error: quote such a value"
-        )
+        content = text[start : after.start] + _UNITS[rest.lower()]
+        return _quoted(source, start, end, content, "PostgreSQL reads a blank before the unit as a syntax error: quote such a value")
     if after.start == token.end or rest.startswith(","):
         return _unquoted(source, start, stop)
     return _Value(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..diagnostic import Fix
 from ..source import Span
 from ..tuples import NamedTuple
 from ..value import Value
@@ -68,10 +69,11 @@ class Shared(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """``size() - num_idle()`` without a cast; ``idle`` is the side that is a usize."""
+    """``size() - num_idle()`` without a cast; ``idle`` is the side that is a usize, which ``fix`` casts."""
 
     span: Span
     idle: Span
+    fix: Fix
 
 
 class Rebuilt(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..diagnostic import Edit, Fix
+from ..source import Span
 from ..treesitter import find_all, walk
 from . import rust_usage_pools as pools
 from .rust_code import File, arguments
@@ -107,7 +109,7 @@ class Leaks:
                 left, right = sides
                 other = right if left.start_byte <= operand.start_byte < left.end_byte else left
                 if self._is_size(file, other):
-                    yield Difference(file.bytes_span(_begin(left), right.end_byte), file.span(operand))
+                    yield Difference(file.bytes_span(_begin(left), right.end_byte), file.span(operand), _cast(file.span(operand)))
 
     def _is_size(self, file: File, node: Node) -> bool:
         while node.type == "parenthesized_expression" and node.named_children:
@@ -119,6 +121,13 @@ class Leaks:
                 return False
             node = value
         return node.type == "call_expression" and method_of(file, node)[0] == "size" and not arguments(node)
+
+
+def _cast(idle: Span) -> Fix:
+    """``num_idle()`` as the u32 that ``size()`` is; in brackets before a ``<``, which would open the type's parameters."""
+    brackets = idle.source.text[idle.end : idle.end + 100].lstrip().startswith("<")
+    cast = f"{idle.text} as u32"
+    return Fix("cast num_idle() to u32", "safe", (Edit(idle, f"({cast})" if brackets else cast),))
 
 
 def _sides(file: File, operand: Node) -> tuple[Node, Node] | None:

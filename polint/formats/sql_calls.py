@@ -61,7 +61,7 @@ class Calls:
             elif name == "set_config":
                 self._config(call)
             elif name == "pg_terminate_backend" or name in ("pg_reload_conf", "pg_cancel_backend") or "advisory_" in name:
-                self._call(name, call)
+                self._call(name, call, select)
 
     def _span(self, node: dict[str, Any]) -> Span:
         """A call from its name to its closing parenthesis."""
@@ -76,7 +76,7 @@ class Calls:
             at += 1
         return statement.place(first, at)
 
-    def _call(self, name: str, node: dict[str, Any]) -> None:
+    def _call(self, name: str, node: dict[str, Any], select: dict[str, Any]) -> None:
         statement = self.statement
         span = self._span(node)
         self.out.calls.append(FunctionCall(statement.record, name, span))
@@ -88,17 +88,20 @@ class Calls:
         arguments = node.get("args", [])
         literal = bool(arguments) and ("A_Const" in arguments[0] or "ParamRef" in arguments[0] or is_stand_in(arguments[0]))
         literal = literal or picks_pid(self._tree)
+        own = "pg_backend_pid()" in columns
+        narrowed = self._condition(select, "datname = current_database()" + ("" if own else " AND pid <> pg_backend_pid()"))
         self.out.terminates.append(
             Terminate(
                 statement.record,
                 span,
                 bool(columns & {"usename", "usesysid", "application_name", "client_addr"}),
                 bool(columns & {"datname", "datid"}),
-                "pg_backend_pid()" in columns,
+                own,
                 literal,
                 reads_activity(self._tree),
                 frozenset(column for column in columns if not column.endswith("()")),
                 has_open_condition(self._tree),
+                Fix("end sessions of the current database only", "unsafe", (narrowed,)) if narrowed is not None else None,
             )
         )
 
@@ -133,22 +136,24 @@ class Calls:
         mentioned = "backend_type" in columns or "backend_type" in names(
             [select.get("groupClause", []), select.get("targetList", []), node.get("args", [])]
         )
+        cure = None if mentioned else self._condition(select, "backend_type = 'client backend'")
         self.out.counts.append(
             ActivityCount(
                 statement.record,
                 self._span(node),
                 mentioned,
                 frozenset(column for column in columns if not column.endswith("()")),
-                None if mentioned else self._cure(select, tables),
+                Fix("count client backends only", "safe", (cure,)) if cure is not None else None,
                 has_open_condition(filters),
             )
         )
 
-    def _cure(self, select: dict[str, Any], tables: list[dict[str, Any]]) -> Fix | None:
-        """Add the condition, where one table is read and OR does not hold the others together."""
+    def _condition(self, select: dict[str, Any], condition: str) -> Edit | None:
+        """Add a condition, where pg_stat_activity alone is read and OR does not hold the others together."""
+        tables = relations(select, self._tree)
         origin = select.get("fromClause", [])
         where = select.get("whereClause")
-        if len(origin) != 1 or origin[0].get("RangeVar") is not tables[0] or "colnames" in tables[0].get("alias", {}):
+        if len(origin) != 1 or not tables or origin[0].get("RangeVar") is not tables[0] or "colnames" in tables[0].get("alias", {}):
             return None
         statement = self.statement
         at = statement.token(tables[0].get("location"))
@@ -157,15 +162,13 @@ class Calls:
         alias = tables[0].get("alias", {}).get("aliasname")
         if alias:
             at += 1 + (statement.text(at + 1) == "as")
-        condition = "backend_type = 'client backend'"
+        edit = None
         if where is None:
             place = statement.place(at, at)
             edit = Edit(statement.source.span(place.end, place.end), f" WHERE {condition}")
-        elif where.get("BoolExpr", {}).get("boolop") == "OR_EXPR" or statement.text(at + 1) != "where":
-            return None
-        else:
+        elif where.get("BoolExpr", {}).get("boolop") != "OR_EXPR" and statement.text(at + 1) == "where":
             place = statement.place(at + 2, at + 2)
             edit = Edit(statement.source.span(place.start, place.start), f"{condition} AND ")
-        if statement.source.text[statement.base - 1 : statement.base] == "'":
-            return None  # SQL inside a string: the quotes would have to be doubled
-        return Fix("count client backends only", "safe", (edit,))
+        inside = statement.source.text[statement.base - 1 : statement.base] == "'"
+        known = tables[0].get("relname") == "pg_stat_activity"
+        return edit if known and not (inside and "'" in condition) else None  # in a string its quotes would have to be doubled

@@ -103,7 +103,7 @@ class Terminate(NamedTuple):
     """A call of pg_terminate_backend and what its statement's conditions name (``columns``).
 
     ``from_activity`` is False when the sessions come from elsewhere, e.g. a loop variable: what picks them is then not known.
-    ``is_open`` as for counts.
+    ``is_open`` as for counts.  ``fix`` narrows it to the database it runs in, where conditions are sure to have a place.
     """
 
     statement: Statement
@@ -115,6 +115,7 @@ class Terminate(NamedTuple):
     from_activity: bool = True
     columns: frozenset[str] = frozenset()
     is_open: bool = False
+    fix: Fix | None = None
 
 
 class SqlFile(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..diagnostic import Fix
 from ..fact import Fact, derive
 from ..source import Span
 
@@ -27,6 +28,7 @@ class Suppression:
         fault: str = "",
         is_used: Fact[bool] = _NO,
         is_expired: bool = False,
+        fix: Fix | None = None,
     ) -> None:
         self.name: str = name
         self.span: Span = span
@@ -35,6 +37,7 @@ class Suppression:
         self.fault: str = fault
         self.is_used: Fact[bool] = is_used  # some diagnostic is covered by it
         self.is_expired: bool = is_expired  # its date has passed
+        self.fix: Fix | None = fix  # takes it out of the file
         self.label: str = f"suppression of {name}" if name else "suppression"
 
 
@@ -43,9 +46,10 @@ class BaselineEntry:
 
     kind = "baseline_entry"
 
-    def __init__(self, rule: str, subject: str, span: Span, *, is_matched: Fact[bool]) -> None:
+    def __init__(self, rule: str, subject: str, span: Span, *, is_matched: Fact[bool], fix: Fix | None = None) -> None:
         self.rule: str = rule
         self.subject: str = subject
         self.span: Span = span
         self.is_matched: Fact[bool] = is_matched
+        self.fix: Fix | None = fix  # takes it out of the baseline
         self.label: str = f"{rule} of {subject}"

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 Stated = Mapping[str, Mapping[str, Fact[Any]]]
 
 
-def build_project(tree: Tree, stated: Stated | None = None, host: Mapping[str, Fact[Any]] | None = None) -> Project:
+def build_project(
+    tree: Tree, stated: Stated | None = None, servers: Stated | None = None, host: Mapping[str, Fact[Any]] | None = None
+) -> Project:
     """The linked model of a tree.
 
-    ``stated`` holds what polint.toml says of services (by name: replicas, processes,
-    pool, connects-to, max-connections), which beats what the files say; ``host`` what
-    it says of the machine the servers run on (cores, spindles, memory).
+    ``stated`` and ``servers`` hold what polint.toml says of services and of servers by their names, which beats what
+    the files say; ``host`` what it says of the machine the servers run on.  The keys are those of the file.
     """
     project = Project()
     project.stacks = stack.find_stacks(tree, project, stated or {})
@@ -30,11 +31,12 @@ def build_project(tree: Tree, stated: Stated | None = None, host: Mapping[str, F
     paths = list(files)
     fpms = {}
     for current in project.stacks:
-        postgres.build_servers(current, tree, project, host or {})
+        postgres.build_servers(current, tree, project, servers or {}, host or {})
         project.servers.extend(current.servers)
         fpms[current.label] = fpm.build_fpms(current, tree, project)
         container.build_containers(current, fpms[current.label], project)
-    postgres.build_unplaced(tree, project, project.stacks, host or {})
+    postgres.build_unplaced(tree, project, project.stacks, servers or {}, host or {})
+    postgres.build_outside(project.stacks, servers or {})
     postgres.forget_effective(project)
     fpm.build_unplaced(tree, project)
     linkers = []
@@ -46,12 +48,14 @@ def build_project(tree: Tree, stated: Stated | None = None, host: Mapping[str, F
         for name, facts in (stated or {}).items():
             if not any(name in one.services for one in project.stacks):
                 linker.stated_elsewhere(name, facts)
+        project.servers.extend(server for server in current.outside.values() if server.consumers)
     if any(path not in project.read_files for path in tree.paths("pgbouncer")):
         from . import pgbouncer
 
         pgbouncer.build_unplaced(tree, project)
     for server in project.servers:
-        server.spindles = (host or {}).get("spindles", server.spindles)
+        server.take_host(host or {})
+        server.peers = [other for other in project.servers if other is not server]
         server.has_pooler = server.has_pooler or bool(project.poolers)
     if project.servers or tree.paths("sql"):
         from . import sql

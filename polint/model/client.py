@@ -169,6 +169,36 @@ class Pool(Section):
         return derive("replaces", _when, self.max_lifetime)
 
     @property
+    def limited_wait(self) -> Fact[Seconds]:
+        """How long a caller waits, where a limit needs nothing else: deadpool's also needs a runtime to be built with."""
+        wait = self.acquire_timeout
+        if self.library == "deadpool" and wait.is_known and wait.value == INFINITY:
+            return unknown(wait.name, "a limit needs a runtime")
+        return wait
+
+    @property
+    def most_kept(self) -> Fact[int]:
+        """The largest number of connections that it can keep open; unknown where it may open none."""
+        size = self.max_connections
+        return unknown(size.name, "a pool of 0 hands out nothing") if size.is_known and size.value < 1 else size
+
+    @property
+    def fair_share(self) -> Fact[int]:
+        """Two fifths of its server: an old and a new instance fit while one replaces the other.
+
+        Unknown where one value, such as a variable, decides its size and the server's.
+        """
+        if self.server is None:
+            return unknown("share", "its server is not known")
+        size, limit = self.max_connections, self.server.max_connections
+        if size.span is not None and size.span in [leaf.span for leaf in limit.leaves()]:
+            return unknown("share", "its size and the server's are one value", size.span)
+        usable = self.server.usable_connections
+        if usable.is_known and usable.value < 3:
+            return unknown("share", "the server has too few connections")
+        return derive("share", lambda slots: slots * 2 // 5, usable)
+
+    @property
     def has_own_check(self) -> bool:
         """A callback of its own stands in for the ping."""
         return any(name in self.raw for name in ("before_acquire", "test_before_acquire_if_idle_for", "map_sqlx_postgres_before_acquire"))

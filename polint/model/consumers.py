@@ -66,7 +66,7 @@ class Linker:
 
             link_poolers(self)
         self.unplaced_crates()
-        for server in self.stack.servers:
+        for server in (*self.stack.servers, *self.stack.outside.values()):
             self.choose_profile(server)
 
     def choose_profile(self, server: Server) -> None:

@@ -123,6 +123,20 @@ class Container(Section):
         return derive("stop", lambda signal, grace: _waiting(self.program, signal, grace), signal, grace)
 
     @property
+    def gentle_signal(self) -> Fact[str]:
+        """The signal that ends its program without cutting off work; unknown where another than the present one mends nothing.
+
+        SIGINT: PgBouncer's SHUTDOWN WAIT_FOR_SERVERS, PostgreSQL's fast shutdown.  SIGQUIT: php-fpm lets requests end.
+        """
+        signal = self.stop_signal
+        gentle = {"PostgreSQL": "SIGINT", "PgBouncer": "SIGINT", "php-fpm": "SIGQUIT"}.get(self.program, "")
+        if not gentle or not signal.is_known or signal.value == gentle:
+            return unknown("stop_signal", "no other signal is better", signal.span)
+        if self.program == "php-fpm" and (not self.stop_grace_period.is_known or self.drain.value > self.stop_grace_period.value):
+            return unknown("stop_signal", "its requests may take longer than the grace period", signal.span)
+        return default("stop_signal", gentle, self.program)
+
+    @property
     def stop_place(self) -> Fact[Any]:
         """What to change first about how it stops."""
         return next((fact for fact in (self.stop_signal, self.stop_grace_period, self.drain) if fact.is_written), self.stop_signal)

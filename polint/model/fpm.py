@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from ..diagnostic import Edit, Fix
 from ..fact import Fact, default, unknown
 from ..formats import Entry
 from ..source import Span
@@ -137,7 +138,8 @@ def _entry(effective: Effective, entry: Entry, section: str, project: Project, e
         near = _nearest(name)
         where = " in a pool; it belongs into [global]" if name in _GLOBALS else f'; did you mean "{near}"?' if near else ""
         if name != "include":
-            _refuse(project, f'php-fpm refuses the unknown entry "{entry.key}"{where}', entry.key_span)
+            fix = _write(entry.key_span, name, near) if near in _DIRECTIVES and name not in _GLOBALS and _is_slip(name) else None
+            _refuse(project, f'php-fpm refuses the unknown entry "{entry.key}"{where}', entry.key_span, fix)
         return
     raw = effective.pools.setdefault(section, {})
     effective.spans.setdefault(section, entry.key_span)
@@ -159,12 +161,14 @@ def _judge(name: str, fact: Fact[Any], entry: Entry, project: Project) -> None:
     text = "" if fact.value is None else str(fact.value)
     refusal = fpm_values.refusal(name, text)
     if refusal:
-        _refuse(project, f"php-fpm refuses {entry.key} = {text!r}: {refusal}", entry.value_span)
+        fix = _write(entry.value_span, text, fpm_values.respelled(name, text))
+        _refuse(project, f"php-fpm refuses {entry.key} = {text!r}: {refusal}", entry.value_span, fix)
         return
     seen = fpm_values.misreading(name, text)
     if seen and not project.has_problem(entry.value_span):
         message = f"php-fpm reads {entry.key} = {text} as {seen}"
-        project.problems.append(Problem("php-fpm", message, entry.value_span, is_fatal=False, aspect="value"))
+        fix = _write(entry.value_span, text, fpm_values.respelled(name, text))
+        project.problems.append(Problem("php-fpm", message, entry.value_span, is_fatal=False, fix=fix, aspect="value"))
 
 
 def _nearest(name: str) -> str | None:
@@ -173,9 +177,24 @@ def _nearest(name: str) -> str | None:
     return next(iter(get_close_matches(name, _DIRECTIVES | _GLOBALS, 1, 0.75)), None)
 
 
-def _refuse(project: Project, message: str, span: Span) -> None:
+def _is_slip(name: str) -> bool:
+    """Whether a name is that of one directive but for a letter or two, and of no other."""
+    from difflib import get_close_matches
+
+    return len(get_close_matches(name, _DIRECTIVES, 2, 0.9)) == 1
+
+
+def _write(span: Span, before: str, after: str | None) -> Fix | None:
+    """``after`` in place of ``before``, quotes around it aside; None when something else stands there."""
+    if not after or span.text.strip("\"'") != before:
+        return None
+    at = span.start + span.text.index(before)
+    return Fix(f"write {after}", "unsafe", (Edit(Span(span.source, at, at + len(before)), after),))
+
+
+def _refuse(project: Project, message: str, span: Span, fix: Fix | None = None) -> None:
     if not project.has_problem(span):
-        project.problems.append(Problem("php-fpm", message, span))
+        project.problems.append(Problem("php-fpm", message, span, fix=fix))
 
 
 def build_fpms(stack: Stack, tree: Tree, project: Project) -> dict[str, list[Fpm]]:
@@ -406,4 +425,5 @@ def validate(fpm: Fpm, project: Project, *, complete: bool) -> None:
             project,
             f"php-fpm refuses pm.start_servers = {start}: it is outside pm.min_spare_servers = {least} to pm.max_spare_servers = {most}",
             place("pm.start_servers"),
+            _write(place("pm.start_servers"), str(start), str(min(max(start, least), most))),
         )

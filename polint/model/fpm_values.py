@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..patterns import lazy
+
 _NUMBERS = frozenset(
     """listen.backlog listen.setfib pm.max_children pm.start_servers pm.min_spare_servers pm.max_spare_servers pm.max_spawn_rate
     pm.max_requests process.priority process.max rlimit_files request_slowlog_trace_depth emergency_restart_threshold log_limit""".split()
@@ -17,6 +19,7 @@ _FLAGS = frozenset(
 _PATHS = {"pm.status_path": "status", "ping.path": "ping"}
 _LEVELS = ("debug", "notice", "warning", "warn", "error", "alert")
 _NUMBER = "is not a valid number (greater or equal than zero)"
+_WORDED = lazy(r"([0-9]+) ?(secs?|seconds?|mins?|minutes?|hrs?|hours?|days?)")
 
 
 def refusal(key: str, text: str) -> str:
@@ -89,3 +92,9 @@ def misreading(key: str, text: str) -> str:
         digits += character
     sign = "-" if number.startswith("-") and digits else ""
     return f"{sign}{digits or '0'}{unit or 's'}"
+
+
+def respelled(key: str, text: str) -> str:
+    """A time whose unit is a word that php-fpm does not know (``30sec``, ``5 minutes``), in the unit that it does; "" for anything else."""
+    found = _WORDED.fullmatch(text.lower()) if key in _TIMES else None
+    return f"{found[1]}{found[2][0]}" if found is not None else ""

@@ -7,16 +7,17 @@ files show it: an ``env_file`` or a ``${…}`` of a compose file, an ``artisan``
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ..diagnostic import Fix
 from ..fact import Fact
 from ..formats import Fault
 from ..patterns import lazy
 from ..source import Source, Span
 from ..tuples import NamedTuple
-from ..value import env_reads
+from ..value import Literal, env_reads
 from .crates import Crates, CrateSources, load
-from .project import Project, Stack, Tree
+from .project import Duplicate, Project, Stack, Tree
 from .resolve import NOTHING, Environment
 from .stack import join, parse_env, read_env, text_of
 
@@ -30,10 +31,11 @@ class Misreading:
 
     kind = "misreading"
 
-    def __init__(self, name: str, span: Span, account: str) -> None:
+    def __init__(self, name: str, span: Span, account: str, fix: Fix | None = None) -> None:
         self.name = name
         self.span = span
         self.account = account
+        self.fix: Fix | None = fix
         self.label = f"variable {name}"
 
     @property
@@ -61,27 +63,69 @@ def build_misreadings(crates: Crates, tree: Tree, project: Project) -> None:
         if source is not None:
             files.append((source, readers, {dialect: _read(source, dialect, tree, project) for dialect in readers}))
     repeated = set()
+    readers_of = {source.path: readers for source, readers, _ in files}
     for duplicate in project.duplicates:  # reading the files has found them
         if duplicate.format == "dotenv":
             repeated.add((duplicate.span.path, duplicate.setting))
             account = f"is set again on {duplicate.winner_place}: Compose and PHP take the last one, dotenvy the first"
-            project.misreadings.append(Misreading(duplicate.setting, duplicate.span, account))
+            users = _users(duplicate.setting, readers_of.get(duplicate.span.path, {}))
+            project.misreadings.append(Misreading(duplicate.setting, duplicate.span, account, _without_surplus(duplicate, users, project)))
     for source, readers, readings in files:
         done: set[int] = set()
         for fault in (fault for reading in readings.values() for fault in reading.refused):
             line = fault.span.place[0]
             if line not in done:
                 done.add(line)
-                project.misreadings.append(
-                    Misreading(_name_on(source, line), fault.span, f"is refused, and the file with it: {fault.message}")
-                )
+                name = _name_on(source, line)
+                account = f"is refused, and the file with it: {fault.message}"
+                concerned = {*_users(name, readers), *(one for one in readers if fault in readings[one].refused)}
+                project.misreadings.append(Misreading(name, fault.span, account, _in_quotes(fault.span, concerned, "safe")))
         for name in dict.fromkeys(name for reading in readings.values() for name in reading.values):
             if (source.path, name) in repeated or not _OURS.search(name.upper()):
                 continue
-            users = [readings[dialect] for dialect, wanted in readers.items() if wanted is None or name in wanted]
-            found = _differs(name, users) or _loses(name, users)
+            dialects = _users(name, readers)
+            using = [readings[dialect] for dialect in dialects]
+            lost = _loses(name, using)
+            found = _differs(name, using) or lost
             if found is not None and found[0].place[0] not in done:
-                project.misreadings.append(Misreading(name, *found))
+                plain = lost is not None or "$" not in found[0].text  # else a variable may be meant
+                fix = _in_quotes(found[0], dialects, "unsafe") if plain else None
+                project.misreadings.append(Misreading(name, *found, fix))
+
+
+def _users(name: str, readers: Mapping[str, set[str] | None]) -> list[str]:
+    """The dialects in which a variable is read."""
+    return [dialect for dialect, wanted in readers.items() if wanted is None or name in wanted]
+
+
+def _in_quotes(span: Span, dialects: Iterable[str], applicability: str) -> Fix | None:
+    """Quotes round a value; ``unsafe`` where some reader has read another one so far."""
+    from ..formats import dotenv_edit
+
+    edit = dotenv_edit.quoted(span, dialects)
+    return Fix("put the value in quotes", applicability, (edit,)) if edit is not None else None
+
+
+def _without_surplus(duplicate: Duplicate, dialects: Sequence[str], project: Project) -> Fix | None:
+    """Takes away the line that no reader heeds; where they heed different ones, it must say the same."""
+    again = duplicate.winner.span
+    if not dialects or again is None:
+        return None
+    first = {dialect == "dotenvy" for dialect in dialects}
+    if len(first) > 1:
+        values = [_literal(place, dialect, project) for place in (duplicate.span, again) for dialect in dialects]
+        if values[0] is None or any(value != values[0] for value in values):
+            return None
+    from ..formats import dotenv_edit
+
+    edit = dotenv_edit.removed(again if first == {True} else duplicate.span)
+    return Fix("remove the line that is not heeded", "safe", (edit,)) if edit is not None else None
+
+
+def _literal(place: Span, dialect: str, project: Project) -> object:
+    """The value at a place as one dialect reads it; None where it rests on others."""
+    entry = next((one for one in parse_env(place.source, dialect, project).entries if one.value_span.start == place.start), None)
+    return entry.value.value if entry is not None and isinstance(entry.value, Literal) else None
 
 
 def _name_on(source: Source, line: int) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import catalogue, templating
-from ..fact import Fact, unknown
+from ..fact import Fact, default, unknown
 from ..formats import Entry, Parsed, postgresql_conf
 from ..source import Span
 from ..value import Literal, Value
 from . import images, sqlfiles
+from .corrections import correction
 from .project import Duplicate, Problem, Project, Service, Stack, Tree
 from .resolve import NOTHING, Environment, resolve
 from .server import Server
@@ -21,6 +22,7 @@ from .stack import file_at, files_in, join
 
 _DATA = "/var/lib/postgresql/data"
 _KEYS = tuple(found.key for found in vars(Server).values() if isinstance(found, Setting))
+_UNPLACED = "postgresql"  # what the server of a project without a compose file is called
 _BITNAMI_CONF = ("/opt/bitnami/postgresql/conf", "/bitnami/postgresql/conf")
 
 
@@ -90,10 +92,13 @@ class _Reading:
         if message is None and fact.is_known and not templating.is_placeholder(str(fact.value), entry.key):
             message = catalogue.judge_value(entry.key, str(fact.value), self.major)
             aspect, span = "value", entry.value_span
-        if message is not None and aspect == "value" and refused is not None:
-            refused[entry.key] = Problem("postgresql.conf", message, span, aspect=aspect)
-        elif message is not None and not self.project.has_problem(span):
-            self.project.problems.append(Problem("postgresql.conf", message, span, aspect=aspect))
+        if message is not None and not self.project.has_problem(span):
+            fix = correction(aspect, span, entry.key, fact.value if fact.is_known else None, self.major)
+            problem = Problem("postgresql.conf", message, span, fix=fix, aspect=aspect)
+            if aspect == "value" and refused is not None:
+                refused[entry.key] = problem
+            else:
+                self.project.problems.append(problem)
         self.take(entry.key, fact, entry.value_span)
 
     def _include(self, entry: Entry, path: str, container: str, service: Service | None, depth: int) -> None:
@@ -160,15 +165,18 @@ def _signs(service: Service) -> int:
     return first + data + (check is not None and "pg_isready" in check.text)
 
 
-def build_servers(stack: Stack, tree: Tree, project: Project, host: Mapping[str, Fact[Any]]) -> None:
-    """Add the servers of a stack; ``host`` is what polint.toml says of the machine they run on."""
+Stated = Mapping[str, Mapping[str, Fact[Any]]]
+
+
+def build_servers(stack: Stack, tree: Tree, project: Project, stated: Stated, host: Mapping[str, Fact[Any]]) -> None:
+    """Add the servers of a stack; ``stated`` is what polint.toml says of them, ``host`` of the machine they run on."""
     for service in stack.services.values():
         image = server_image(service)
         if image is None:
             continue
         if service.command and not _starts_postgres(service.command):
             continue  # a psql, pg_dump or migration job on the server's image
-        stack.servers.append(_server(service, image, stack, tree, project, host))
+        stack.servers.append(_server(service, image, stack, tree, project, stated.get(service.name, {}), host))
 
 
 def _starts_postgres(words: Iterable[tuple[str, Span]]) -> bool:
@@ -187,9 +195,15 @@ def _is_client(text: str) -> bool:
 
 
 def _server(
-    service: Service, image: images.PostgresImage, stack: Stack, tree: Tree, project: Project, host: Mapping[str, Fact[Any]]
+    service: Service,
+    image: images.PostgresImage,
+    stack: Stack,
+    tree: Tree,
+    project: Project,
+    stated: Mapping[str, Fact[Any]],
+    host: Mapping[str, Fact[Any]],
 ) -> Server:
-    major = images.major_version(images.image_name(service.base_image).tag)
+    major = _stated_major(stated) or images.major_version(images.image_name(service.base_image).tag)
     reading = _Reading(tree, project, major)
     if isinstance(image.max_connections, str):
         for key in ("max_connections", "shared_buffers", "work_mem"):
@@ -217,9 +231,8 @@ def _server(
     _initdb(service, scripts, reading)
     parsed = Parsed(parsed.source, tuple(entry for entry in parsed.entries if entry.key != "config_file"), parsed.faults)
     reading.arguments(parsed)
-    if "max-connections" in service.stated:
-        reading.raw["max_connections"] = service.stated["max-connections"].named("max_connections")
-    return Server(
+    reading.raw |= _stated_settings(stated)
+    server = Server(
         service.name,
         service.span,
         reading.settings(),
@@ -233,6 +246,43 @@ def _server(
         keepalive_defaults=_has_own_network(service, stack),
         has_pooler=any(images.pools_connections(other.base_image) for other in stack.services.values()),
     )
+    source = tree.read(reading.files[0]) if reading.files else None
+    server.home = source.span(0, 0) if source is not None else None
+    return server
+
+
+_STATED = ("max_connections", "superuser_reserved_connections", "reserved_connections")
+
+
+def _stated_settings(stated: Mapping[str, Fact[Any]]) -> dict[str, Fact[Any]]:
+    """The settings that polint.toml states of a server."""
+    return {name: stated[key].named(name) for name in _STATED if (key := name.replace("_", "-")) in stated}
+
+
+def _stated_major(stated: Mapping[str, Fact[Any]]) -> int | None:
+    """The major version that polint.toml states of a server."""
+    return int(str(stated["version"].value).partition(".")[0]) if "version" in stated else None
+
+
+def build_outside(stacks: Iterable[Stack], stated: Stated) -> None:
+    """Give every stack the servers that only polint.toml knows: clients name them by their host names.
+
+    Each stack has its own, as stacks are mostly alternatives of each other; of their settings only what is stated is known.
+    """
+    stacks = list(stacks)
+    placed = {server.label for stack in stacks for server in stack.servers}
+    for name, facts in stated.items():
+        span = next((fact.span for fact in facts.values()), None)
+        if name in placed or span is None or any(name in stack.services for stack in stacks):
+            continue
+        settings = {
+            "superuser_reserved_connections": default("superuser_reserved_connections", 3, "PostgreSQL"),
+            "reserved_connections": default("reserved_connections", 0, "PostgreSQL"),
+            **_stated_settings(facts),
+        }
+        for stack in stacks:
+            raw = Gap(settings, "polint.toml does not state it")
+            stack.outside[name] = Server(name, span, raw, major=_stated_major(facts), stack=stack.label, has_application=True)
 
 
 def _cores(service: Service, stack: Stack, host: Mapping[str, Fact[Any]]) -> Fact[float] | None:
@@ -351,14 +401,16 @@ def _initdb(service: Service, scripts: InitScripts, reading: _Reading) -> None:
             reading.raw[key] = unknown(key, f"{script} may change it when the data directory is made")
 
 
-def build_unplaced(tree: Tree, project: Project, stacks: list[Stack], host: Mapping[str, Fact[Any]]) -> None:
+def build_unplaced(tree: Tree, project: Project, stacks: list[Stack], stated: Stated, host: Mapping[str, Fact[Any]]) -> None:
     """Configuration files no service was seen to read: their faults count, and without a compose file they are the server."""
     seen = project.read_files
     rest = [path for path in tree.paths("postgresql.conf") if path not in seen and _is_server_conf(tree, path)]
     main = [path for path in rest if not path.endswith(".auto.conf")]
     alone = len(stacks) == 1 and stacks[0].project is None and len(main) == 1
     for path in main if not alone else main[:1]:
-        reading = _Reading(tree, project, None)
+        own = stated.get(_UNPLACED, {}) if alone else {}
+        major = _stated_major(own)
+        reading = _Reading(tree, project, major)
         if not alone:
             reading.gap = "other files may set it: nothing tells which server reads this file"
         reading.conf(path, path, None)
@@ -368,10 +420,12 @@ def build_unplaced(tree: Tree, project: Project, stacks: list[Stack], host: Mapp
         source = tree.read(path)
         if source is None:
             continue
+        reading.raw |= _stated_settings(own)
         server = Server(
-            posixpath.basename(path) if not alone else "postgresql",
+            posixpath.basename(path) if not alone else _UNPLACED,
             source.span(0, 0),
             reading.settings(),
+            major=major,
             has_application=alone,
             mentioned=sqlfiles.mentioned(tree, project, stacks[0], set(reading.files), reading.raw, InitScripts())
             if alone

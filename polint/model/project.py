@@ -82,6 +82,7 @@ class Stack:
         self.project = project
         self.services: dict[str, Service] = {}
         self.servers: list[Server] = []
+        self.outside: dict[str, Server] = {}  # servers that only polint.toml knows, by name, with the clients of this stack
         self.pools: dict[str, list[Pool]] = {}  # by service
         self.outer = Environment()  # what ${…} in the compose file sees
 
@@ -105,6 +106,7 @@ class Variable:
         self.is_read: Fact[bool] = Fact("is_read", "unknown", None, reason="not looked at")
         self.ignored_by: str = ""  # the image or program that runs and does not read it
         self.instead: str = ""  # what to write instead
+        self.moves_to: Fact[str] = Fact("", "unknown", None, reason="nothing takes it")  # the server's setting that is to have its value
         self.overridden: Fact[str] | None = None  # the same variable in a place that loses
         self.in_code: Fact[Any] | None = None  # the value the code holds itself
         self.differs_from_code: Fact[bool] = derive("differs_from_code", lambda: False)
@@ -142,7 +144,7 @@ class Problem:
         self.message = message
         self.span = span
         self.is_fatal = is_fatal
-        self.fix = fix
+        self.fix: Fix | None = fix
         self.label = f"{format_name} {span.path}"
 
 
@@ -163,6 +165,13 @@ class Duplicate:
     def has_effect(self) -> bool:
         """Never: what is beaten changes nothing."""
         return False
+
+    @property
+    def removable(self) -> Fact[Any]:
+        """What is beaten, where it is written in the setting's own place; unknown where that only names a variable."""
+        if not self.beaten.via:
+            return self.beaten
+        return Fact(self.setting, "unknown", reason="it comes from a variable, which may have other readers")
 
     @property
     def is_repeated(self) -> bool:

@@ -6,9 +6,10 @@ import posixpath
 from collections.abc import Iterator
 
 from .. import catalogue
+from ..diagnostic import Edit, Fix
 from ..fact import Fact, derive, unknown
 from ..source import Span
-from ..value import Computed, EnvRead, Literal, Value
+from ..value import Computed, EnvRead, Fallback, Literal, Value
 from .postgres import server_image
 from .project import Project, Service, Stack, Tree
 from .variables import names_word, purpose
@@ -35,6 +36,7 @@ _SETTERS = (
     ".nix",
 )
 _SETTER_NAMES = ("makefile", "justfile", "taskfile", "jenkinsfile", "procfile", "rakefile", "earthfile", "tiltfile", ".envrc")
+_SAMPLES = (".example", ".sample", ".dist", ".template")  # of a .env; no program reads them
 _yes = derive("is_set", lambda: True)
 _no = derive("is_set", lambda: False)
 
@@ -44,11 +46,12 @@ class Reference:
 
     kind = "reference"
 
-    def __init__(self, variable: str, setting: str, span: Span, is_set: Fact[bool]) -> None:
+    def __init__(self, variable: str, setting: str, span: Span, is_set: Fact[bool], fix: Fix | None = None) -> None:
         self.variable = variable
         self.setting = setting
         self.span = span
         self.is_set = is_set
+        self.fix: Fix | None = fix
         self.label = f"variable {variable}"
 
 
@@ -57,16 +60,22 @@ def build_references(stack: Stack, tree: Tree, project: Project) -> None:
     if stack.project is None:
         return
     places: dict[tuple[str, int], tuple[EnvRead, str]] = {}
+    defaults: dict[str, set[str]] = {}
     for service in stack.services.values():
         for setting, value in _numbers(service):
             read = _alone(value)
             if read is not None:
                 places.setdefault((read.span.path, read.span.start), (read, setting))
+            for name, text in _defaults(value):
+                defaults.setdefault(name, set()).add(text)
     if not places:
         return
     setters = _Setters(stack, tree)
     for read, setting in places.values():
-        project.references.append(Reference(read.name, setting, read.span, setters.sets(read.name)))
+        is_set = setters.sets(read.name)
+        applicability = "unsafe" if purpose(setting) else "safe"  # without a number Compose or the server stops, a program may go on
+        fix = setters.cure(read, defaults.get(read.name, set()), applicability) if is_set.is_known and not is_set.value else None
+        project.references.append(Reference(read.name, setting, read.span, is_set, fix))
 
 
 def _numbers(service: Service) -> Iterator[tuple[str, Value]]:
@@ -103,6 +112,13 @@ def _alone(value: Value) -> EnvRead | None:
     return reads[0]
 
 
+def _defaults(value: Value) -> Iterator[tuple[str, str]]:
+    """(name, text) of every ``${NAME:-text}`` with a plain text in a value."""
+    for part in value.args if isinstance(value, Computed) else (value,):
+        if isinstance(part, Fallback) and isinstance(part.first, EnvRead) and isinstance(part.second, Literal) and part.second.value:
+            yield part.first.name, str(part.second.value)
+
+
 class _Setters:
     """What may set a variable that the compose file reads: the .env beside it, and whatever starts Compose."""
 
@@ -110,6 +126,7 @@ class _Setters:
         self.stack = stack
         self.tree = tree
         self.path = posixpath.join(stack.folder, ".env")
+        self.samples = [f"{self.path}{ending}" for ending in _SAMPLES if tree.read(f"{self.path}{ending}") is not None]
         self._texts: list[tuple[str, str]] | None = None
 
     def sets(self, name: str) -> Fact[bool]:
@@ -125,11 +142,30 @@ class _Setters:
                 return unknown("is_set", fact.reason, fact.span)
             return _yes if fact.value else _no
         for path, text in self._others():
+            if path in self.samples and not any(posixpath.basename(path) in other for _, other in self._others()):
+                continue  # nobody copies it or names it to Compose
             if names_word(text, name):
                 return unknown("is_set", f"{path} names {name}, and may set it")
             if "--env-file" in text or "COMPOSE_ENV_FILES" in text:
                 return unknown("is_set", f"{path} gives Compose another .env file")
         return _no
+
+    def cure(self, read: EnvRead, defaults: set[str], applicability: str) -> Fix | None:
+        """The value that a sample of the .env has, or the one default that other references to the variable have, written down."""
+        from ..formats import dotenv_edit
+
+        for path in self.samples:
+            sample = self.tree.read(path)
+            line = dotenv_edit.line_of(sample, read.name) if sample is not None else None
+            beside = self.tree.read(self.path)
+            edit = dotenv_edit.set_to(beside, read.name, line) if line is not None and beside is not None else None
+            if edit is not None:
+                return Fix(f"set {read.name} as {posixpath.basename(path)} has it", applicability, (edit,))
+        if len(defaults) == 1 and read.span.text in (f"${{{read.name}}}", f"${read.name}"):
+            text = next(iter(defaults))
+            edit = Edit(read.span, f"${{{read.name}:-{text}}}")
+            return Fix(f"give it the default {text}, as elsewhere", applicability, (edit,)) if text.isalnum() else None
+        return None
 
     def _others(self) -> list[tuple[str, str]]:
         """Other files that may say how the stack is started."""

@@ -10,8 +10,8 @@ from ..fact import Fact, default, derive, unknown
 from ..pgunits import read_integer, read_memory, read_time
 from ..source import Span
 from ..tuples import NamedTuple
-from ..units import INFINITY, Bytes, Seconds
-from . import container, memory
+from ..units import INFINITY, Bytes, Seconds, parse_bytes
+from . import container, memory, remedies
 from .container import Container
 from .setting import Section, setting
 
@@ -142,9 +142,12 @@ class Server(Section):
         self.has_pooler = has_pooler  # something in the stack pools connections, whether or not it is read
         self.cores: Fact[float] = cores or unknown("cores", "neither a cpu limit nor [host] of polint.toml states them")
         self.spindles: Fact[int] = default("spindles", 0, "data on SSDs or in memory")
+        self._host_memory: Fact[Bytes] = unknown("memory", "neither a limit nor [host] of polint.toml states it")
         self._role_settings = role_settings
         self.container: Container | None = None
         self.containers: Mapping[str, Container] = {}  # those of its stack, by service
+        self.home: Span | None = None  # the configuration file that it reads, where the repository holds it
+        self.peers: Sequence[Server] = ()  # the project's other servers
         self._mentioned = mentioned
         self._keepalive_defaults = keepalive_defaults
 
@@ -248,11 +251,45 @@ class Server(Section):
         return derive("dead client after", total, *written)
 
     @property
+    def slowest_keepalive(self) -> Fact[int]:
+        """Of the three keepalive settings the one whose part in ``dead_client_after`` shrinks most by ``quicker_keepalive``."""
+        return self._slowest_keepalive[0]
+
+    @property
+    def quicker_keepalive(self) -> Fact[int]:
+        """60 s for tcp_keepalives_idle, 10 s for the interval, a count of 6: together 2 min."""
+        slowest, quick = self._slowest_keepalive
+        return default(slowest.name, quick, "2 min in all")
+
+    @property
+    def _slowest_keepalive(self) -> tuple[Fact[int], int]:
+        facts = (self.tcp_keepalives_idle, self.tcp_keepalives_interval, self.tcp_keepalives_count)
+        idle, interval, count = (fact.value or own for fact, own in zip(facts, (7200, 75, 9), strict=True))
+        gains = (idle - 60, (interval - 10) * count, (count - 6) * interval)
+        at = gains.index(max(gains))
+        return facts[at], (60, 10, 6)[at]
+
+    @property
     def best_connections(self) -> Fact[float]:
         """Connections that can work at the same time: cores x 2 + spindles (PostgreSQL wiki; part of a core counts as one)."""
         if self.spindles.is_default:
             return derive("cores x 2", lambda cores: float(math.ceil(cores) * 2), self.cores)
         return derive("cores x 2 + spindles", lambda cores, disks: float(math.ceil(cores) * 2 + disks), self.cores, self.spindles)
+
+    def take_host(self, host: Mapping[str, Fact[Any]]) -> None:
+        """Take what polint.toml says of the disks and the memory of the machine it runs on."""
+        self.spindles = host.get("spindles", self.spindles)
+        if "memory" in host:
+            size = host["memory"]
+            self._host_memory = Fact("memory", size.origin, parse_bytes(size.value), size.span)
+
+    @property
+    def memory(self) -> Fact[Bytes]:
+        """What its container may take; what the machine has where that is less, or nothing limits the container."""
+        own = self.container.memory if self.container is not None else None
+        if own is None or not own.is_written:
+            return self._host_memory
+        return self._host_memory if own.is_known and self._host_memory.is_known and self._host_memory.value < own.value else own
 
     @property
     def is_pooled(self) -> bool:
@@ -320,6 +357,26 @@ class Server(Section):
     def planned_connections(self) -> Fact[int]:
         """Connections that its memory has to do for; see memory.planned_connections."""
         return memory.planned_connections(self)
+
+    @property
+    def quarter_of_memory(self) -> Fact[Bytes]:
+        """A shared_buffers that suits its memory; see remedies.quarter."""
+        return remedies.quarter(self)
+
+    @property
+    def memory_per_connection(self) -> Fact[Bytes]:
+        """What a connection may take of the memory; see remedies.share."""
+        return remedies.share(self)
+
+    @property
+    def plenty(self) -> Fact[int]:
+        """A max_connections that is plenty behind a pooler; see remedies.plenty."""
+        return remedies.plenty(self)
+
+    @property
+    def large_reserve(self) -> Fact[int]:
+        """The reserve that is to be lower; see remedies.large_reserve."""
+        return remedies.large_reserve(self)
 
     @property
     def surge(self) -> Fact[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import catalogue
 from ..fact import Fact
 from . import sqlfiles
+from .corrections import correction
 from .project import Problem, Project, Tree
 from .resolve import NOTHING, resolve
 from .statements import Limit, ServerSetting, SessionCount, SessionKill, SystemChange
@@ -79,9 +80,9 @@ def _judge(change: SettingChange, foreign: bool, path: str, project: Project) ->
         if contexts and contexts <= _REFUSED.keys():
             reason = _REFUSED[str(catalogue.context(change.name, major))]
             message, aspect = f"{change.name} cannot be set for {_OF[change.scope]}: {reason}", "value"
-    if message is None and change.value_span is not None:
-        value = resolve(change.name, change.value, NOTHING)
-        if value.is_known and value.value is not None:
-            message, aspect, span = catalogue.judge_value(change.name, str(value.value), major), "value", change.value_span
+    value = resolve(change.name, change.value, NOTHING)
+    if message is None and change.value_span is not None and value.is_known and value.value is not None:
+        message, aspect, span = catalogue.judge_value(change.name, str(value.value), major), "value", change.value_span
     if message is not None and not project.has_problem(span):
-        project.problems.append(Problem("sql", message, span, aspect=aspect))
+        fix = correction(aspect, span, change.name, value.value if value.is_known else None, major)
+        project.problems.append(Problem("sql", message, span, fix=fix, aspect=aspect))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..diagnostic import Fix
 from ..fact import Fact, derive, unknown
 from ..pgunits import read_time
 from ..source import Span
@@ -88,6 +89,12 @@ class ServerSetting:
             return unknown(self.name, str(error), self.span)
 
     @property
+    def with_unit(self) -> Fact[str]:
+        """The same value with the unit that it has without saying so: ``30ms``."""
+        unit = "s" if self.is_span else "ms"
+        return derive(self.name, lambda value: f"{str(value).strip()}{unit}", self.value)
+
+    @property
     def limits_every_session(self) -> bool:
         """A limit on statements, for which PostgreSQL's manual advises against the server's own configuration."""
         return self.scope in ("server", "system") and self.name in ("statement_timeout", "lock_timeout", "transaction_timeout")
@@ -107,6 +114,7 @@ class SessionCount:
         self.span: Span = count.span
         self.filtered: Fact[bool] = _certain("filtered", count.filtered, count.is_open)
         self.narrowed: bool = bool({"datname", "usename", "datid", "usesysid", "application_name", "client_addr"} & count.columns)
+        self.fix: Fix | None = count.fix
         self.label: str = f"count in {count.span.path}"
 
 
@@ -120,6 +128,7 @@ class SessionKill:
         narrowed = kill.has_user_filter or kill.has_database_filter or kill.by_pid_literal or "pid" in kill.columns
         self.is_narrowed: Fact[bool] = _certain("is_narrowed", narrowed, kill.is_open)
         self.from_activity: bool = kill.from_activity
+        self.fix: Fix | None = kill.fix
         self.label: str = f"pg_terminate_backend in {kill.span.path}"
 
 

@@ -37,7 +37,7 @@ _OTHERS = frozenset(
 class Endpoints:
     """The names under which a stack's servers and poolers are reached.
 
-    ``services`` are its other services by every name they have; ``foreign`` servers stand in other compose files.
+    ``services`` are its other services by every name they have; ``foreign`` servers stand in other compose files or in polint.toml.
     """
 
     def __init__(self, servers: dict[str, Server] | None = None) -> None:
@@ -104,6 +104,7 @@ def endpoints(stack: Stack, stacks: Sequence[Stack]) -> Endpoints:
                 found.services[name] = service
     if stack.project is None and stack.servers:
         found.servers.update(dict.fromkeys(LOCAL, stack.servers[0]))
+    found.foreign.update(stack.outside)
     if stack.servers:
         return found
     abroad: dict[str, list[Server]] = {}
@@ -113,7 +114,7 @@ def endpoints(stack: Stack, stacks: Sequence[Stack]) -> Endpoints:
             for server in other.servers:
                 for name in names_of(other.services[server.service], other):
                     abroad.setdefault(name, []).append(server)
-    found.foreign = {name: servers[0] for name, servers in abroad.items() if len(servers) == 1}
+    found.foreign.update({name: servers[0] for name, servers in abroad.items() if len(servers) == 1})
     return found
 
 
@@ -159,7 +160,8 @@ def locate(host: str, ends: Endpoints) -> Target:
     if host in ends.poolers:
         return Target(None, pooler=ends.poolers[host])
     if host in ends.foreign:
-        return Target(ends.foreign[host], inferred=f"the server {host} of another compose file")
+        server = ends.foreign[host]
+        return Target(server, inferred=f"the server {host} of another compose file" if server.service else "")
     if not host:
         return Target(None, reason="its host is not given")
     if host == SOCKET:

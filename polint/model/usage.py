@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..diagnostic import Note
+from ..diagnostic import Fix, Note
 from ..fact import Fact, written
 from ..formats import rust_usage as found
 from ..source import Span
@@ -115,6 +115,7 @@ class Difference:
     def __init__(self, difference: found.Difference) -> None:
         self.span: Span = difference.span
         self.idle: Span = difference.idle
+        self.fix: Fix | None = difference.fix
         self.label: str = f"subtraction in {difference.span.path}"
 
     @property

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from ..fact import Fact, derive, unknown
+from .. import catalogue
+from ..fact import Fact, default, derive, unknown
 from ..patterns import lazy
 from . import crates as rust_crates
 from . import images, read
@@ -166,7 +167,7 @@ def _decide(
         else:
             looked += 1
     if variable.purpose == "server":
-        _server(variable, services)
+        _server(variable, services, stack)
         return
     if variable.purpose == "fpm" and any(runs_fpm(service) is not None for service in users):
         _fpm(variable, users, tree)
@@ -207,7 +208,7 @@ def _service_reads(name: str, service: Service, mentions: _Mentions, crates: Cra
     return False, ""
 
 
-def _server(variable: Variable, services: Sequence[Service]) -> None:
+def _server(variable: Variable, services: Sequence[Service], stack: Stack) -> None:
     """A server-like variable on a server whose entrypoint does not read it."""
     for service in services:
         image = server_image(service)
@@ -218,8 +219,25 @@ def _server(variable: Variable, services: Sequence[Service]) -> None:
         setting = variable.name.partition("_")[2].lower()
         setting = {"maxconnections": "max_connections"}.get(setting, setting)
         variable.instead = f'command: ["postgres", "-c", "{setting}={_plain(variable.value)}"]'
+        if len(services) == 1:
+            variable.moves_to = _taker(variable, setting, service, stack)
         return
     variable.is_read = unknown("is_read", "no server whose image was read gets it")
+
+
+def _taker(variable: Variable, setting: str, service: Service, stack: Stack) -> Fact[str]:
+    """The server's setting that can have the variable's value: one that nothing sets, or that is set to the same."""
+    value = variable.value
+    files = [source.path for source in stack.project.sources] if stack.project is not None else []
+    if not value.is_known or value.via or variable.span.path not in files:
+        return unknown(setting, "the value is another variable's, or stands in a .env file, which may have other readers")
+    server = next((server for server in stack.servers if server.service == service.name), None)
+    known = server.raw.get(setting) if server is not None else None
+    if server is None or catalogue.judge_name(setting, server.major) or catalogue.judge_value(setting, value.value, server.major):
+        return unknown(setting, "the server does not take it")
+    if known is None:
+        return default(setting, "", "PostgreSQL")
+    return known if known.is_known and known.value == value.value else unknown(setting, "something else sets it")
 
 
 def _plain(fact: Fact[str]) -> str:

@@ -7,17 +7,23 @@ two cleanings that every text from a file goes through.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..diagnostic import SEVERITIES, Diagnostic
 from ..mask import mask
 from ..patterns import lazy
+from ..source import Span
 from ..tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from ..engine import Silence
 
 FORMATS = ("text", "concise", "json")
 
 # reasons of a file that could be read but has nothing to do with the project's connections
 IDLE = "nothing about connections in it"
 UNASKED = "nothing refers to it"
+_LONGEST = 80  # characters shown of a place that was not followed
 
 
 class FileStatus(NamedTuple):
@@ -29,20 +35,28 @@ class FileStatus(NamedTuple):
     reason: str | None = None
 
 
+class Unread(NamedTuple):
+    """A place in a file that leads to something polint could not read, and why: an include that is not there, a template."""
+
+    span: Span
+    reason: str
+
+
 class Report(NamedTuple):
     """The result of one lint run: ``diagnostics`` in order, suppressed ones included.
 
     ``budgets`` are finished lines, one for each server, the most utilised first.  ``silenced`` says by rule code
-    which subjects a rule could not judge, as (subject, reason).  ``warnings`` are about the
-    configuration, each with its place; they are for standard error.
+    which subjects a rule could not judge.  ``warnings`` are about the configuration, each with its place; they are for
+    standard error.  ``unread`` are the places in files that were not followed.
     """
 
     root: str
     diagnostics: Sequence[Diagnostic]
     files: Sequence[FileStatus]
     budgets: Sequence[str] = ()
-    silenced: Mapping[str, Sequence[tuple[str, str]]] = {}
+    silenced: Mapping[str, Sequence[Silence]] = {}
     warnings: Sequence[str] = ()
+    unread: Sequence[Unread] = ()
 
     @property
     def active(self) -> list[Diagnostic]:
@@ -111,7 +125,7 @@ def statistics(result: Report) -> str:
     return "".join(f"{count:>{width}}  {code}  {severity:<7}  {name}\n" for (code, name, severity), count in rows)
 
 
-def file_lines(found: Sequence[FileStatus], style: Style) -> str:
+def file_lines(found: Sequence[FileStatus], unread: Sequence[Unread], style: Style) -> str:
     """``polint files``: what is read as what, then what is not and why; quiet leaves out the latter."""
     width = max((len(file.format or "") for file in found), default=0)
     shown = [file for file in found if file.status == "read" or style.verbosity >= 0]
@@ -121,4 +135,8 @@ def file_lines(found: Sequence[FileStatus], style: Style) -> str:
     for file in sorted(shown, key=lambda file: file.status != "read"):
         reason = "" if file.status == "read" else f": {clean(file.reason or '', style.ascii)}"
         lines.append(f"{file.status:<{column}}  {file.format or '':<{width}}  {clean(file.path, style.ascii)}{reason}\n")
+    for place in unread if style.verbosity >= 0 else ():
+        line, column = place.span.place
+        text = clean(" ".join(place.span.text.split())[:_LONGEST], style.ascii)
+        lines.append(f"not followed: {clean(place.span.path, style.ascii)}:{line}:{column}: {text}: {clean(place.reason, style.ascii)}\n")
     return "".join(lines)

@@ -10,7 +10,7 @@ from .. import __version__
 from ..diagnostic import SEVERITIES, Diagnostic, Fix
 from ..mask import mask
 from ..source import Span
-from . import FileStatus, Report, Style, fixable
+from . import FileStatus, Report, Style, Unread, fixable
 
 
 def report(result: Report, style: Style) -> str:
@@ -20,6 +20,7 @@ def report(result: Report, style: Style) -> str:
         "schema_version": 1,
         "polint_version": __version__,
         "files": files(result.files),
+        "unread": unread(result.unread),
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in result.diagnostics],
         "summary": {
             **{severity: sum(diagnostic.severity == severity for diagnostic in active) for severity in SEVERITIES},
@@ -35,6 +36,11 @@ def report(result: Report, style: Style) -> str:
 def files(found: Sequence[FileStatus]) -> list[dict[str, Any]]:
     """The files as the report lists them."""
     return [{"path": _text(file.path), "format": file.format, "status": file.status, "reason": file.reason} for file in found]
+
+
+def unread(found: Sequence[Unread]) -> list[dict[str, Any]]:
+    """The places that were not followed, as the report lists them."""
+    return [{"path": _text(one.span.path), "range": _range(one.span), "reason": _text(one.reason)} for one in found]
 
 
 def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ..diagnostic import COVERED, SEVERITIES, Diagnostic, Note
 from ..source import Source, Span
 from . import IDLE, UNASKED, Report, Style, clean, counted, fixable, plural
+
+if TYPE_CHECKING:
+    from ..engine import Silence
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "gutter": "34", "bold": "1", "dim": "2"}
 _TAB = 4
@@ -255,7 +259,7 @@ def _summary(result: Report, style: Style) -> Iterator[str]:
         yield from _silent(result.silenced, style)
 
 
-def _silent(silenced: Mapping[str, Sequence[tuple[str, str]]], style: Style) -> Iterator[str]:
+def _silent(silenced: Mapping[str, Sequence[Silence]], style: Style) -> Iterator[str]:
     """How often each rule could not judge something, and why: one line for each reason, with those it is about."""
     total = sum(map(len, silenced.values()))
     if not total:
@@ -264,8 +268,8 @@ def _silent(silenced: Mapping[str, Sequence[tuple[str, str]]], style: Style) -> 
     yield f"not judged, because something is unknown: {plural(total, 'case')} of {rules}"
     for code, cases in sorted(silenced.items()):
         by_reason: dict[str, dict[str, None]] = {}
-        for subject, reason in cases:
-            by_reason.setdefault(reason, {})[subject] = None
+        for case in cases:
+            by_reason.setdefault(case.reason, {})[case.subject] = None
         for reason, subjects in by_reason.items():
             named = ", ".join(list(subjects)[:_MOST_SILENT])
             more = f" and {len(subjects) - _MOST_SILENT} more" if len(subjects) > _MOST_SILENT else ""
@@ -285,4 +289,8 @@ def _files_line(result: Report, style: Style) -> str:
     if skipped:
         reasons = "; ".join(f"{count} {_safe(reason, style)}" for reason, count in sorted(skipped.items()))
         line += f"; skipped {sum(skipped.values())}: {reasons}"
+    if result.unread:
+        lost = Counter(place.reason for place in result.unread)
+        reasons = "; ".join(f"{count} {_safe(reason, style)}" for reason, count in sorted(lost.items()))
+        line += f"; not followed {len(result.unread)}: {reasons} (polint files)"
     return line
