@@ -6,22 +6,30 @@ What is written anew is told from the text that stands there; where it cannot be
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import isinf
+from typing import TYPE_CHECKING
 
 from .diagnostic import Edit
 from .edits_added import inserted
-from .formats import format_of
+from .formats import format_in
 from .patterns import lazy
-from .source import Span
+from .source import Source, Span
 from .spelling import FPM, FPM_WORDS, GO, PGBOUNCER, PLAIN, POSTGRES, POSTGRES_WORD, SIMPLE, Idiom, amount, product, says, truth
 from .units import Bytes, Seconds
+
+if TYPE_CHECKING:
+    from .formats.sql_records import SqlFile
+    from .yamltext import Node
 
 __all__ = ["changed", "inserted", "removed"]
 
 _PREFIX = lazy(r"-{0,2}[A-Za-z_][\w.]*=(?=.)")
 _DEFAULT = lazy(r"\$\{[A-Za-z_]\w*:?-([^${}\"'\\]+)\}")
 _ARGUMENT = lazy(r"""(?:(?:^|[\s"',\[])-c[\s"',-]*|--)[a-z_][\w.]*[ \t]*=[ \t]*["']?$""")  # up to the value of ``-c name=value``
+_NAMES = lazy(r"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)+", re.ASCII)  # a list
 _NAME = lazy(r"""([A-Za-z_][\w.]*)["']?[ \t]*(?:=>|=|:|\bTO\b|)[ \t]*["'\[]?$""", re.IGNORECASE)
+_POOLER_TIME = lazy(r"(?:PGBOUNCER_)?SERVER_(?:LIFETIME|IDLE_TIMEOUT)|(?:PGBOUNCER_)?QUERY_WAIT_TIMEOUT")  # images hand it to PgBouncer
 _IDIOMS = {"postgresql.conf": POSTGRES, "sql": POSTGRES, "shell": POSTGRES, "php-fpm": FPM, "pgbouncer": PGBOUNCER, "prometheus": GO}
 _QUOTES = {"postgresql.conf": "'", "sql": "'", "php-fpm": '"', "dotenv": '"', "compose": '"', "prometheus": '"'}  # for what has none yet
 
@@ -36,7 +44,9 @@ def changed(span: Span, before: object, after: object) -> Edit | None:
         return None
     if type(before) is type(after) and before == after:
         return Edit(span, text)
-    format_name = format_of(span.path)
+    format_name = format_in(span.source)
+    if format_name in ("compose", "prometheus") and "*" in span.source.text and _is_aliased(span):
+        return None
     prefix = _PREFIX.match(text)
     if prefix is not None and format_name not in ("rust", "php"):
         inner = changed(Span(span.source, span.start + prefix.end(), span.end), before, after)
@@ -51,14 +61,25 @@ def changed(span: Span, before: object, after: object) -> Edit | None:
     if isinstance(before, bool) or isinstance(after, bool):
         made = truth(inside, before, after) if isinstance(before, bool) and isinstance(after, bool) else None
     elif isinstance(before, str) and isinstance(after, str):
-        return _worded(span, format_name, inside, quote, before, after)
+        edit = _worded(span, "sql" if format_name == "shell" else format_name, inside, quote, before, after)
+        return edit if edit is not None and _fits_shell(edit, format_name) else None
     elif isinstance(before, (int, float)) and isinstance(after, (int, float)):
         made = _amount(span, format_name, inside, quote, before, after)
     if made is None:
         return None
-    if format_name == "sql" and not quote and made[-1:].isalpha() and made.lower() not in FPM_WORDS:
+    if format_name in ("sql", "shell") and not quote and made[-1:].isalpha() and made.lower() not in FPM_WORDS:
         quote = "'"  # a number with a unit is a text in SQL
-    return Edit(span, f"{quote}{made}{quote}")
+    edit = Edit(span, f"{quote}{made}{quote}")
+    return edit if _fits_shell(edit, format_name) else None
+
+
+def _fits_shell(edit: Edit, format_name: str | None) -> bool:
+    """Whether a shell hands on the quotes that an edit brings: not in an argument that stands in single quotes itself."""
+    if format_name != "shell" or edit.replacement.count("'") == edit.span.text.count("'"):
+        return True
+    from .formats.sql_shell import is_in_single_quotes
+
+    return not is_in_single_quotes(edit.span.source.text, edit.span.start)
 
 
 def _amount(span: Span, format_name: str | None, inside: str, quote: str, before: float, after: float) -> str | None:
@@ -76,6 +97,8 @@ def _amount(span: Span, format_name: str | None, inside: str, quote: str, before
 
 def _idiom(span: Span, format_name: str | None) -> Idiom:
     """How quantities are written at ``span``."""
+    if format_name in ("compose", "dotenv") and _POOLER_TIME.fullmatch(_name(span)):
+        return PGBOUNCER
     if format_name != "compose":
         return _IDIOMS.get(format_name or "", PLAIN)
     if _ARGUMENT.search(_before(span)):
@@ -134,9 +157,13 @@ def _is_bare(span: Span, format_name: str | None, after: str) -> bool:
         case "compose" | "prometheus":
             from .yamltext import plain
 
+            if _NAMES.fullmatch(after):
+                return _takes_commas(span)
             return SIMPLE.fullmatch(after) is not None and after[-1] != ":" and (not _is_scalar(span) or plain(after) == after)
         case "rust" | "php":
             return False
+        case "dotenv" if _NAMES.fullmatch(after):
+            return True
     return SIMPLE.fullmatch(after) is not None
 
 
@@ -168,20 +195,38 @@ def _escaped(text: str, quote: str, format_name: str | None) -> str | None:
 
 def _is_scalar(span: Span) -> bool:
     """Whether a whole YAML scalar stands at ``span``."""
+    found = _scalar(span)
+    return found is not None and (found[0].start, found[0].end) == (span.start, span.end)
+
+
+def _takes_commas(span: Span) -> bool:
+    """Whether a comma at ``span`` is part of its YAML scalar."""
+    found = _scalar(span)
+    return found is not None and (found[0].style in ("'", '"') or not found[1])
+
+
+def _is_aliased(span: Span) -> bool:
+    """Whether the YAML scalar that ``span`` is in has an anchor of its own, by which it stands elsewhere as well."""
+    found = _scalar(span)
+    return found is not None and found[0].aliased
+
+
+def _scalar(span: Span) -> tuple[Node, bool] | None:
+    """The YAML scalar that ``span`` is in, and whether it stands in a flow collection."""
     from .yamltext import documents
 
-    todo = list(documents(span.source).nodes)
+    todo = [(node, False) for node in documents(span.source).nodes]
     seen: set[int] = set()
     while todo:
-        node = todo.pop()
+        node, flows = todo.pop()
         if node.kind == "scalar":
-            if (node.start, node.end) == (span.start, span.end):
-                return True
+            if node.source is span.source and node.start <= span.start and span.end <= node.end and span.start < node.end:
+                return node, flows
         elif id(node) not in seen:
             seen.add(id(node))
-            todo += node.items
-            todo += [one for pair in node.entries.values() for one in pair]
-    return False
+            inside = [*node.items, *(one for pair in node.entries.values() for one in pair)]
+            todo += [(one, flows or bool(node.style)) for one in inside]
+    return None
 
 
 # --- entries taken away --------------------------------------------------------------------
@@ -192,7 +237,7 @@ def removed(span: Span) -> Edit | None:
 
     The entry goes with its line where it stands alone on it; what it leaves empty in YAML goes as well.
     """
-    match format_of(span.path):
+    match format_in(span.source):
         case "rust":
             from .formats import rust_edit
 
@@ -214,13 +259,18 @@ def removed(span: Span) -> Edit | None:
     return None
 
 
-def _without_statement(span: Span) -> Edit | None:
-    """The statement that makes a setting, with its semicolon."""
+@lru_cache(maxsize=4)  # many edits look into one file
+def _statements(source: Source) -> SqlFile:
     from .formats import sql
 
+    return sql.parse(source)
+
+
+def _without_statement(span: Span) -> Edit | None:
+    """The statement that makes a setting, with its semicolon."""
     source = span.source
     text = source.text
-    found = sql.parse(source)
+    found = _statements(source)
     change = next((one for one in found.settings if span in (one.span, one.name_span, one.value_span)), None)
     if change is None or change.statement.within or found.faults:
         return None

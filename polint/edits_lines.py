@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
 
 from .diagnostic import Edit
 from .formats import Entry
+from .patterns import lazy
 from .source import Source, Span
 from .tuples import NamedTuple
 
+_TEMPLATE = lazy(r"^[ \t]*[^;#\s\n][^\n]*?\{[{%]|^[ \t]*\{[{%]", re.MULTILINE)  # outside of comments
 
+
+@lru_cache(maxsize=8)  # many edits look into one file
 def entries(source: Source, format_name: str) -> Sequence[Entry]:
     """The entries of a file, in order; not those of files that it includes."""
     if format_name == "postgresql.conf":
@@ -48,8 +56,8 @@ def _line_end(text: str, at: int) -> int:
 def removed(span: Span, format_name: str) -> Edit | None:
     """The edit that takes away the lines of the entry whose name or value stands at ``span``."""
     text = span.source.text
-    known = entries(span.source, format_name)
-    entry = next((one for one in known if one.span.start <= span.start and span.end <= _end(one)), None)
+    near = _touching(span.source, format_name, span.start - 1, span.start + 1)
+    entry = next((one for one in near if one.span.start <= span.start and span.end <= _end(one)), None)
     if entry is None:
         return None
     if not _is_at(span, entry):
@@ -58,8 +66,24 @@ def removed(span: Span, format_name: str) -> Edit | None:
     if format_name == "dotenv" and not _is_agreed(entry):
         return None
     start, end = _line_start(text, entry.span.start), _line_end(text, _end(entry))
-    others = (one for one in known if one is not entry and one.span.start < end and _end(one) > start)
-    return Edit(Span(span.source, start, end), "") if next(others, None) is None else None
+    alone = all(one is entry for one in _touching(span.source, format_name, start, end))
+    return Edit(Span(span.source, start, end), "") if alone else None
+
+
+def _touching(source: Source, format_name: str, start: int, end: int) -> list[Entry]:
+    """The entries of which some part stands between two places, in order."""
+    starts, reaches, found = _in_order(source, format_name)
+    last = first = bisect_left(starts, end)
+    while first and reaches[first - 1] > start:
+        first -= 1
+    return [one for one in found[first:last] if _end(one) > start]
+
+
+@lru_cache(maxsize=8)
+def _in_order(source: Source, format_name: str) -> tuple[list[int], list[int], list[Entry]]:
+    """The entries, where each starts, and how far it or one before it reaches."""
+    found = sorted(entries(source, format_name), key=lambda entry: entry.span.start)
+    return [entry.span.start for entry in found], list(accumulate(map(_end, found), max)), found
 
 
 def _is_at(span: Span, entry: Entry) -> bool:
@@ -71,14 +95,22 @@ def _is_at(span: Span, entry: Entry) -> bool:
 
 def _is_agreed(entry: Entry) -> bool:
     """Whether every reader of .env files that reads the entry sees it end on the same line."""
-    from .formats import dotenv
-
     source = entry.span.source
     lines = {source.place(entry.value_span.end)[0]}
     for dialect in ("phpdotenv", "dotenvy"):
-        found = dotenv.parse(source, dialect).entries
-        lines |= {source.place(other.value_span.end)[0] for other in found if other.key_span.start == entry.key_span.start}
+        lines |= {source.place(end)[0] for end in _ends(source, dialect).get(entry.key_span.start, ())}
     return len(lines) == 1
+
+
+@lru_cache(maxsize=8)
+def _ends(source: Source, dialect: str) -> dict[int, list[int]]:
+    """Where values end, by where their keys start."""
+    from .formats import dotenv
+
+    ends: dict[int, list[int]] = {}
+    for entry in dotenv.parse(source, dialect).entries:
+        ends.setdefault(entry.key_span.start, []).append(entry.value_span.end)
+    return ends
 
 
 def _without_parameter(span: Span, entry: Entry) -> Edit | None:
@@ -119,11 +151,14 @@ def place(span: Span, format_name: str, key: str) -> Place | None:
     if format_name != "postgresql.conf":
         section = "pgbouncer" if format_name == "pgbouncer" else _section(span, own)
         own = [entry for entry in own if entry.section == section]
-        last = own[-1] if own else None
+        settings = [entry for entry in own if entry.key != "include" or format_name != "php-fpm"]  # what it brings may end the section
+        last = settings[-1] if settings else None
         after = _end(last) if last is not None else _header(text, section)
         if after < 0:
             return None
-        at = _line_end(text, after)
+        if format_name == "php-fpm" and _TEMPLATE.search(text):
+            return None  # a template decides what stands there
+        at = _line_end(text, _switched_off(text, key, own[0].span.start, after) if own and format_name == "php-fpm" else after)
     if any(entry.key == key for entry in own):
         return None
     equals, indent = " = ", ""
@@ -135,6 +170,13 @@ def place(span: Span, format_name: str, key: str) -> Place | None:
         indent = "" if indent.strip() else indent
     glued = at > 0 and text[at - 1] != "\n"
     return Place(at, ("\n" if glued else "") + indent, indent, "" if glued else "\n", equals)
+
+
+def _switched_off(text: str, key: str, start: int, end: int) -> int:
+    """Where the setting stands as a comment in a section that begins at ``start``, else ``end``, where its last setting does."""
+    header = text.find("\n[", start)
+    found = re.compile(rf"^[ \t]*;[ \t]*{re.escape(key)}[ \t]*=", re.MULTILINE).search(text, start, header if header >= 0 else len(text))
+    return found.end() if found is not None else end
 
 
 def _section(span: Span, known: Sequence[Entry]) -> str:

@@ -61,12 +61,14 @@ def check(
     *,
     params: Overrides | None = None,
     severities: Mapping[str, str] | None = None,
+    templates: Sequence[str] = (),
 ) -> Report:
     """Try every rule on every subject it is for.
 
     ``params`` and ``severities`` override by code or name; a severity of ``off``
     leaves the rule out.  ValueError when an override names no param of its rule
-    or does not fit it (config checks that earlier, with places).
+    or does not fit it (config checks that earlier, with places).  ``templates`` are the
+    folders whose templates win when a fix inserts something.
 
     A subject violates a rule when ``when`` is true and ``require`` is not; an unknown
     fact read on the way makes the rule silent about that subject.
@@ -87,7 +89,7 @@ def check(
                 if code.when is not None and not code.when(subject, bound, read):
                     continue
                 if not code.require(subject, bound, read):
-                    diagnostics.append(_diagnostic(rule, code, severity, subject, bound, reads, read))
+                    diagnostics.append(_diagnostic(rule, code, severity, subject, bound, reads, read, templates))
             except Unknown as stop:
                 places = partial(_whereabouts, code.at, subject, bound, (*reads, stop.fact))
                 silenced.setdefault(rule.code, []).append(Silence(subject.label, str(stop), places))
@@ -162,6 +164,7 @@ def _diagnostic(
     params: Mapping[str, object],
     reads: list[Fact[Any]],
     read: Callable[[Fact[Any]], Any],
+    templates: Sequence[str],
 ) -> Diagnostic:
     arguments = (subject, params, read)
     message = code.message(*arguments)
@@ -183,12 +186,12 @@ def _diagnostic(
         help=code.help(subject, params, unshown),
         notes=_notes(span, place, [*reads, *extra], getattr(subject, "notes", ())),
         subject=label,
-        mend=_mender(rule.fix, subject, params) if rule.fix is not None else None,
+        mend=_mender(rule.fix, subject, params, templates) if rule.fix is not None else None,
         measure=float(code.measure(subject, params, unshown)) if code.measure is not None else None,
     )
 
 
-def _mender(form: FixForm, subject: Any, params: Mapping[str, object]) -> Callable[[], Fix | None]:
+def _mender(form: FixForm, subject: Any, params: Mapping[str, object], templates: Sequence[str]) -> Callable[[], Fix | None]:
     """Plans the fix of one diagnostic, once, when it is asked for."""
     planned: list[Fix | None] = []
 
@@ -196,7 +199,7 @@ def _mender(form: FixForm, subject: Any, params: Mapping[str, object]) -> Callab
         if not planned:
             from .mending import plan
 
-            planned.append(plan(form, subject, params))
+            planned.append(plan(form, subject, params, templates))
         return planned[0]
 
     return mend

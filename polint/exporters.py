@@ -26,7 +26,7 @@ _OWN = {
 _PARTS = ("_bucket", "_sum", "_count")  # of a histogram
 _SETTINGS = "pg_settings_"
 _UNITS = {"ms": "_seconds", "s": "_seconds", "min": "_seconds", "B": "_bytes", "kB": "_bytes", "8kB": "_bytes", "MB": "_bytes"}
-# What people write for what they mean.
+# What people write for what they mean; something else may be meant by the ambiguous ones.
 _MEANT = {
     "pg_stat_activity_max_connections": "pg_settings_max_connections",
     "pg_stat_database_max_connections": "pg_settings_max_connections",
@@ -43,15 +43,21 @@ _MEANT = {
     "pgbouncer_pools_maxwait": "pgbouncer_pools_client_maxwait_seconds",
     "phpfpm_max_children_reached_total": "phpfpm_max_children_reached",
 }
+_AMBIGUOUS = ("pg_database_max_connections", "pg_stat_database_max_connections", "pg_replication_lag_bytes")
 
 Version = tuple[int, ...]
 
 
 class Verdict(NamedTuple):
-    """What an exporter makes of a name: ``reason`` says that it has no such metric, "" when it has; ``instead`` is what is meant."""
+    """What an exporter makes of a name.
+
+    ``reason`` says that it has no such metric, "" when it has; ``instead`` is what is probably
+    meant.  ``is_sure``: nothing else can be meant, and its values are what the name promised.
+    """
 
     reason: str = ""
     instead: str = ""
+    is_sure: bool = False
 
 
 class _Range(NamedTuple):
@@ -114,7 +120,7 @@ def judge(exporter: str, name: str, version: Version | None) -> Verdict | None:
         reason = f"{exporter} has it since {'.'.join(map(str, span.first))}, and {shown} runs here"
     else:
         reason = f"{exporter} had it up to {'.'.join(map(str, span.last))}, and {shown} runs here"
-    return Verdict(reason, _near(name, names, version))
+    return Verdict(reason, *_near(name, names, version))
 
 
 def _range(names: dict[str, _Range], name: str) -> _Range | None:
@@ -125,15 +131,29 @@ def _range(names: dict[str, _Range], name: str) -> _Range | None:
     return None if name == "*" else found
 
 
-def _near(name: str, names: dict[str, _Range], version: Version | None) -> str:
-    """The name that is probably meant, "" when nothing is near."""
+def _near(name: str, names: dict[str, _Range], version: Version | None) -> tuple[str, bool]:
+    """The name that is probably meant, "" when nothing is near, and whether nothing else can be."""
     from difflib import get_close_matches
 
     able = [other for other, span in names.items() if other != "*" and (version is None or span.first <= version <= span.last)]
     meant = _MEANT.get(name, "")
     if meant and (meant in able or meant.startswith(_SETTINGS)):
-        return meant
-    return next(iter(get_close_matches(name, able, 1, 0.9)), "")
+        return meant, name not in _AMBIGUOUS
+    renamed = [other for other in able if other in (f"{name}_total", name.removesuffix("_total")) and other != name]
+    slips = [other for other in able if _is_slip(name, other)] if _range(names, name) is None else []
+    if len(renamed or slips) == 1:
+        other = (renamed or slips)[0]
+        return other, version is not None or names[other].last == _EVER
+    return next(iter(get_close_matches(name, able, 1, 0.9)), ""), False
+
+
+def _is_slip(name: str, other: str) -> bool:
+    """Whether one letter too many, too few or wrong, or two that changed places, make ``name`` of ``other``."""
+    if abs(len(name) - len(other)) > 1:
+        return False
+    same = next((at for at, (one, two) in enumerate(zip(name, other, strict=False)) if one != two), min(len(name), len(other)))
+    left, right = name[same:], other[same:]
+    return left[1:] == right[1:] or left[1:] == right or left == right[1:] or (left[1::-1] == right[:2] and left[2:] == right[2:])
 
 
 def _judge_setting(name: str) -> Verdict | None:
@@ -146,5 +166,6 @@ def _judge_setting(name: str) -> Verdict | None:
         if known.vartype in ("string", "enum"):
             return Verdict(f"{POSTGRES} exports no setting that is a text, and {known.name} is one")
         right = f"{_SETTINGS}{known.name}{_UNITS.get(known.unit or '', '')}"
-        return Verdict() if name == right else Verdict(f"{POSTGRES} exports {known.name} as {right}", right)
+        in_its_unit = known.unit in (None, "", "s", "B")  # else numbers beside the name count something else
+        return Verdict() if name == right else Verdict(f"{POSTGRES} exports {known.name} as {right}", right, in_its_unit)
     return None  # an extension may bring it

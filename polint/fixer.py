@@ -47,67 +47,109 @@ UNSAFE = "it changes behaviour: polint fix --unsafe applies it"
 DECISION = "it needs a decision"
 OVERLAPS = "it overlaps another fix"
 BREAKS = "with it polint would report a new error"
+IDLE = "it would still be reported"
+UNDONE = "another fix undoes it"
 ENDLESS = f"it was not quiet after {MOST_ROUNDS} rounds"
 
 
-def run(lint: Lint, *, unsafe: bool = False) -> Outcome:
+def run(lint: Lint, *, unsafe: bool = False, guard: Lint | None = None) -> Outcome:
     """Fix what ``lint`` reports: safe fixes, with ``unsafe`` those that change behaviour as well.
 
-    A round that would bring a new diagnostic at ``error`` is tried again fix by fix,
-    and those that bring it are left out.
+    New errors are looked for in what ``guard`` reports, where ``lint`` leaves rules or files out.
+    A round that would bring a new diagnostic at ``error``, or after which a fix would be wanted once
+    more at the same place, is tried again fix by fix, and those to blame are left out.
     """
     contents: dict[str, Change] = {}
     fixed: list[Diagnostic] = []
-    refused: set[tuple[str, str]] = set()
+    refused: dict[_Wish, str] = {}
+    gone: set[_Wish] = set()
     found = lint({})
+    errors = _errors(guard({}) if guard is not None and found else found)
     rounds = 0
     while rounds < MOST_ROUNDS:
-        chosen, left = choose((one for one in found if _key(one) not in refused), unsafe=unsafe)
+        chosen, left = choose((one for one in found if _wish(one) not in refused), unsafe=unsafe)
         if not chosen:
             break
         rounds += 1
-        kept, made, after = _try(chosen, contents, found, lint)
-        if len(kept) < len(chosen):
-            refused |= {_key(one) for one in chosen if one not in kept}
+        kept, made, after = _try(chosen, contents, found, errors, lint, guard, refused)
         if not kept:
             continue
         contents, found = made, after
+        errors = _errors(guard(_contents(made)) if guard is not None else found)
         fixed += kept
-    chosen, left = choose((one for one in found if _key(one) not in refused), unsafe=unsafe)
+        wanted = set(map(_wish, found))
+        refused |= dict.fromkeys(gone & wanted, UNDONE)
+        gone |= set(map(_wish, kept)) - wanted
+    chosen, left = choose((one for one in found if _wish(one) not in refused), unsafe=unsafe)
     left = [*left, *(Left(one, ENDLESS) for one in chosen)]
-    left += [Left(one, BREAKS) for one in found if _key(one) in refused and one.fix is not None]
+    left += [Left(one, refused[_wish(one)]) for one in found if _wish(one) in refused]
     changes = {path: change for path, change in contents.items() if change.before != change.after}
     return Outcome(changes, fixed, left, rounds)
 
 
 def _try(
-    chosen: Sequence[Diagnostic], contents: Mapping[str, Change], found: Sequence[Diagnostic], lint: Lint
+    chosen: Sequence[Diagnostic],
+    contents: Mapping[str, Change],
+    found: Sequence[Diagnostic],
+    errors: Counter[tuple[str, str]],
+    lint: Lint,
+    guard: Lint | None,
+    refused: dict[_Wish, str],
 ) -> tuple[Sequence[Diagnostic], dict[str, Change], Sequence[Diagnostic]]:
-    """Those of ``chosen`` that bring no new error, the contents with them, and what is reported then."""
+    """Those of ``chosen`` that do good and no harm, the contents with them, and what is reported then; the others become ``refused``."""
+
+    def harm_of(ones: Sequence[Diagnostic], candidate: Mapping[str, Change], then: Sequence[Diagnostic]) -> str:
+        harm = _harm(ones, found, errors, then)
+        return BREAKS if not harm and guard is not None and _errors(guard(_contents(candidate))) - errors else harm
+
     made = apply(chosen, contents)
-    after = lint({path: change.after for path, change in made.items()})
-    if not _new_errors(found, after):
+    after = lint(_contents(made))
+    if not harm_of(chosen, made, after):
         return chosen, made, after
     kept: list[Diagnostic] = []
     made, after = dict(contents), found
     for one in chosen:
         candidate = apply([*kept, one], contents)
-        then = lint({path: change.after for path, change in candidate.items()})
-        if not _new_errors(found, then):
+        then = lint(_contents(candidate))
+        harm = harm_of([*kept, one], candidate, then)
+        if harm:
+            refused[_wish(one)] = harm
+        else:
             kept.append(one)
             made, after = candidate, then
     return kept, made, after
 
 
-def _key(diagnostic: Diagnostic) -> tuple[str, str]:
-    return diagnostic.code, diagnostic.subject
+def _contents(changes: Mapping[str, Change]) -> Mapping[str, bytes]:
+    return {path: change.after for path, change in changes.items()}
 
 
-def _new_errors(before: Iterable[Diagnostic], after: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
-    def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
-        return Counter(_key(one) for one in found if one.severity == "error")
+def _errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
+    return Counter((one.code, one.subject) for one in found if one.severity == "error")
 
-    return errors(after) - errors(before)
+
+def _harm(chosen: Iterable[Diagnostic], before: Sequence[Diagnostic], errors: Counter[tuple[str, str]], after: Sequence[Diagnostic]) -> str:
+    """What is wrong with fixes that lead from one report to the other; "" when nothing is."""
+    if _errors(after) - errors:
+        return BREAKS
+    done = {_wish(one) for one in chosen}
+    codes = {one.code for one in chosen}
+
+    def wishes(found: Iterable[Diagnostic]) -> Counter[_Wish]:
+        return Counter(wish for one in found if one.code in codes and (wish := _wish(one)) in done)
+
+    before_them, after_them = wishes(before), wishes(after)
+    return IDLE if any(after_them[wish] >= before_them[wish] for wish in done) else ""
+
+
+_Wish = tuple[object, ...]
+
+
+def _wish(diagnostic: Diagnostic) -> _Wish:
+    """What a diagnostic wants, told without offsets, which move: several subjects of a file may have one label."""
+    edits = diagnostic.fix.edits if diagnostic.fix is not None else ()
+    wanted = tuple((edit.span.path, edit.span.source.line(edit.span.place[0]), edit.span.text, edit.replacement) for edit in edits)
+    return diagnostic.code, diagnostic.subject, wanted
 
 
 def choose(diagnostics: Iterable[Diagnostic], *, unsafe: bool) -> tuple[list[Diagnostic], list[Left]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from . import command, fixer, plans, start, writing
+from . import command, fixer, patch, plans, start
 from .config import Config
 from .diagnostic import Diagnostic
 from .lint import Choice, files_of, project_of
 from .lint import run as lint
-from .mask import mask
 from .reporters import Style, clean, plural
 
 _MOST_LEFT = 20
@@ -34,8 +32,7 @@ def fix(
     from time import strftime
 
     top, config = start.settle(paths, root, config_file)
-    for path in writing.recover(top):
-        command.say(f"{path}: finished what an earlier run was stopped at")
+    command.recover(top)
     prefixes = start.scope(paths, top)
     choice, today = Choice(select or None, ignore), strftime("%Y-%m-%d")
     seen: set[str] = set()  # rules that ever had something to say
@@ -45,11 +42,16 @@ def fix(
         seen.update(one.name for one in active)
         return active
 
-    outcome = _carry_out(plan, top, config, prefixes, today) if plan else fixer.run(report, unsafe=unsafe)
+    def everything(overlay: Mapping[str, bytes]) -> Sequence[Diagnostic]:
+        return lint(top, config, choice=Choice(("all",)), overlay=overlay, today=today).active
+
+    guard = everything if select or ignore or prefixes else None
+    outcome = _carry_out(plan, top, config, prefixes, today) if plan else fixer.run(report, unsafe=unsafe, guard=guard)
     if diff:
-        _print_diff(outcome)
+        patches = [patch.of(path, change.before, change.after) for path, change in sorted(outcome.changes.items())]
+        command.write_patches(patches, "polint fix")
     elif not check:
-        _write(top, outcome)
+        command.write_files(top, {path: (change.before, change.after) for path, change in outcome.changes.items()})
     if verbosity >= 0 and not diff:
         more = _alternatives(outcome, report, top, config) if plans.RULE in seen else ()
         command.write("".join(f"{line}\n" for line in (*summary(outcome, written=not check), *more)), None)
@@ -96,108 +98,6 @@ def _carry_out(plan: str, root: str, config: Config, prefixes: Sequence[str], to
     if server is not None and not reason:
         reason = plans.plan(plan, server, project).numbers
     raise start.CannotRun(f"{still[0].span}: no {plan}: {reason}; nothing was written")
-
-
-def _write(root: str, outcome: fixer.Outcome) -> None:
-    try:
-        writing.write_all(root, {path: (change.before, change.after) for path, change in outcome.changes.items()})
-    except writing.ChangedMeanwhile as error:
-        raise start.CannotRun(f"{error}; nothing was written") from None
-    except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        raise start.CannotRun(f"cannot write: {named}{(error.strerror or str(error)).lower()}") from None
-
-
-def _print_diff(outcome: fixer.Outcome) -> None:
-    """Unified, as ``git apply`` takes it: the bytes of the files, whatever the terminal's encoding."""
-    patches = [patch(path, change) for path, change in sorted(outcome.changes.items())]
-    if any(hides for _, hides in patches):
-        command.say("lines that hold a secret are masked: such a patch cannot be applied, polint fix itself can")
-    sys.stdout.flush()
-    try:
-        sys.stdout.buffer.write(b"".join(data for data, _ in patches))
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        command.pipe_closed()
-
-
-_CONTEXT = 3  # lines around a change
-
-
-def patch(path: str, change: fixer.Change) -> tuple[bytes, bool]:
-    """One file's change as a unified diff, and whether it hides a secret that stands too near to be left out.
-
-    Lines around a change that hold a secret are not shown: the context ends before them.
-    """
-    from difflib import SequenceMatcher
-
-    before, after = _lines(change.before), _lines(change.after)
-    regions = [region[1:] for region in SequenceMatcher(None, before, after, autojunk=False).get_opcodes() if region[0] != "equal"]
-    name = path.encode("utf-8", "surrogateescape")
-    out = [b"--- a/" + name + b"\n", b"+++ b/" + name + b"\n"]
-    hides = False
-    at = 0
-    while at < len(regions):
-        last = at
-        while last + 1 < len(regions) and not _apart(before, regions[last][1], regions[last + 1][0]):
-            last += 1
-        body, hidden = _hunk(before, after, regions[at : last + 1])
-        out += body
-        hides = hides or hidden
-        at = last + 1
-    return b"".join(out), hides
-
-
-Region = tuple[int, int, int, int]  # lines of the old file from, to; of the new one from, to
-
-
-def _apart(before: Sequence[bytes], end: int, begin: int) -> bool:
-    """Whether two changes are too far from each other for one hunk, or have a secret between them."""
-    return begin - end > 2 * _CONTEXT or any(map(_is_secret, before[end:begin]))
-
-
-def _hunk(before: Sequence[bytes], after: Sequence[bytes], regions: Sequence[Region]) -> tuple[list[bytes], bool]:
-    first, last = regions[0][0], regions[-1][1]
-    above = first
-    while above > max(0, first - _CONTEXT) and not _is_secret(before[above - 1]):
-        above -= 1
-    below = last
-    while below < min(len(before), last + _CONTEXT) and not _is_secret(before[below]):
-        below += 1
-    if below == last < len(before):  # without a line below it, a hunk would only fit at the end of the file
-        below += 1
-    rows: list[tuple[bytes, bytes]] = [(b" ", line) for line in before[above:first]]
-    old = first
-    for begin, end, new, new_end in regions:
-        rows += [(b" ", line) for line in before[old:begin]]
-        rows += [(b"-", line) for line in before[begin:end]] + [(b"+", line) for line in after[new:new_end]]
-        old = end
-    rows += [(b" ", line) for line in before[old:below]]
-    offset = regions[0][2] - first
-    removed, added = (sum(sign != other for sign, _ in rows) for other in (b"+", b"-"))
-    head = f"@@ -{_range(above, removed)} +{_range(above + offset, added)} @@\n".encode()
-    hides = any(_is_secret(line) for _, line in rows)
-    lines = [sign + (_masked(line) if hides else line) for sign, line in rows]
-    return [head, *(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)], hides
-
-
-def _range(begin: int, count: int) -> str:
-    first = begin + 1 if count else begin
-    return f"{first}" if count == 1 else f"{first},{count}"
-
-
-def _is_secret(line: bytes) -> bool:
-    return _masked(line) != line
-
-
-def _masked(line: bytes) -> bytes:
-    return mask(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-
-def _lines(data: bytes) -> list[bytes]:
-    """Lines as patches count them: a carriage return alone ends none."""
-    parts = data.split(b"\n")
-    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
 def summary(outcome: fixer.Outcome, *, written: bool) -> Iterator[str]:

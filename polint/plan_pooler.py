@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from json import dumps
 from math import ceil
 
-from . import edits
+from . import edits, sizing
 from .diagnostic import Edit
 from .fact import Fact
 from .formats import compose_edit
@@ -46,15 +46,15 @@ class No(Exception):
     """Why the plan cannot be carried out by edits alone."""
 
 
-def pooler(server: Server, project: Project, spare: int) -> tuple[str, list[Edit]]:
-    """The numbers and the edits; without edits why there are none.  ``spare`` connections are left over."""
+def pooler(server: Server, project: Project) -> tuple[str, list[Edit]]:
+    """The numbers and the edits; without edits why there are none."""
     try:
-        return _pooler(server, project, spare)
+        return _pooler(server, project)
     except No as reason:
         return str(reason), []
 
 
-def _pooler(server: Server, project: Project, spare: int) -> tuple[str, list[Edit]]:
+def _pooler(server: Server, project: Project) -> tuple[str, list[Edit]]:
     stack = next((stack for stack in project.stacks if server in stack.servers and server.service in stack.services), None)
     if stack is None:
         raise No("the server is in no compose file")
@@ -68,10 +68,10 @@ def _pooler(server: Server, project: Project, spare: int) -> tuple[str, list[Edi
     count = sum(one.at_least.value for one in consumers if one.at_least.is_known)
     rest = server.known_connections.value - count
     best = server.best_connections
-    size = min(int(best.value) if best.is_known and best.value >= 1 else _SIZE, usable - spare - rest)
+    size = min(int(best.value) if best.is_known and best.value >= 1 else _SIZE, usable - sizing.SPARE - rest)
     if size < 1:
         raise No(f"clients that cannot go through it open {rest} of {usable} connections")
-    made = [_service(name, server, stack, clients, size, _most_clients(count), _patience(server, names, project))]
+    made = [_service(name, server, stack, clients, size, _most_clients(count), _patience(server, names, project), project.templates)]
     for client in clients:
         made += _pointed(client, server, name)
     made += _unprepared(names, project)
@@ -80,8 +80,8 @@ def _pooler(server: Server, project: Project, spare: int) -> tuple[str, list[Edi
 
 
 def _most_clients(count: int) -> int:
-    """Room for all clients and a quarter more, in hundreds."""
-    return max(_LEAST_CLIENTS, -(-count * 5 // 400) * 100)
+    """Room for all clients, and some that come later."""
+    return max(_LEAST_CLIENTS, sizing.client_room(count))
 
 
 def _patience(server: Server, names: set[str], project: Project) -> int:
@@ -158,7 +158,7 @@ def _unprepared(names: set[str], project: Project) -> list[Edit]:
         off = (connection.emulate_prepares, connection.disable_prepares)
         if not names & set(connection.services) or any(fact.is_known and fact.value for fact in off):
             continue
-        edit = edits.inserted(connection.span, _PREPARES, True)
+        edit = edits.inserted(connection.span, _PREPARES, True, project.templates)
         if edit is None:
             raise No(f"PDO's options at {connection.span} need {_PREPARES}, and where it goes cannot be told")
         made.append(edit)
@@ -168,7 +168,9 @@ def _unprepared(names: set[str], project: Project) -> list[Edit]:
 # --- the service ---------------------------------------------------------------------------
 
 
-def _service(name: str, server: Server, stack: Stack, clients: Sequence[Client], size: int, most: int, wait: int) -> Edit:
+def _service(
+    name: str, server: Server, stack: Stack, clients: Sequence[Client], size: int, most: int, wait: int, templates: Sequence[str]
+) -> Edit:
     own = stack.services[server.service]
     place = compose_edit.service_place(own.span, name)
     if place is None or name in stack.services:
@@ -187,7 +189,7 @@ def _service(name: str, server: Server, stack: Stack, clients: Sequence[Client],
 
     text = rendered(
         "pooler-service",
-        (),
+        templates,
         name=name,
         host=server.service,
         port=port,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import floor
 from typing import TYPE_CHECKING, Any
 
-from . import edits
+from . import edits, sizing
 from .budget import name_of
 from .diagnostic import Diagnostic, Edit, Fix
 from .fact import Fact
 from .model.project import Project
 from .model.server import Consumer, Server
+from .sizing import Need
 from .source import Span
 from .tuples import NamedTuple
 
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 RULE = "connections-over-budget"
 NAMES = ("shrink", "raise", "pooler")
 
-SPARE = 3  # connections left for psql, an exporter and a migration, as rule PO102 wants them
-_SHARE = 0.8  # of the usable connections that clients may plan for, as there
 _LIMITS = (100, 150, 200, *range(300, 1000, 100), *range(1000, 10_001, 500))  # values of max_connections that people choose
 _SLOT = 50e3  # bytes of shared memory a slot takes, used or not
-_BACKEND = 10e6  # bytes of a backend whose caches are warm, besides work_mem
 
 
 class Plan(NamedTuple):
@@ -51,10 +48,10 @@ def plan(name: str, server: Server, project: Project) -> Plan:
     if name == "pooler":
         from .plan_pooler import pooler
 
-        return _finished(*pooler(server, project, SPARE), name, "put PgBouncer in between")
+        return _finished(*pooler(server, project), name, "put PgBouncer in between")
     if name == "shrink":
         return _finished(*shrink(server, project), name, "shrink the pools")
-    return _finished(*raise_limit(server), name, "raise max_connections")
+    return _finished(*raise_limit(server, project.templates), name, "raise max_connections")
 
 
 def _finished(numbers: str, made: Sequence[Edit], name: str, title: str) -> Plan:
@@ -103,12 +100,13 @@ def _of(server: Server, count: int, usable: int) -> str:
 class Knob:
     """A number that decides how many connections clients open: ``weight`` of them for each unit of ``value``."""
 
-    def __init__(self, fact: Fact[int], least: int, place: Span, fpms: Sequence[Fpm] = ()) -> None:
+    def __init__(self, fact: Fact[int], least: int, place: Span, fpms: Sequence[Fpm] = (), templates: Sequence[str] = ()) -> None:
         self.fact = fact
         self.value: int = fact.value
         self.least = min(max(least, 1), self.value)
         self.place = place  # where it is written down if nobody has
         self.fpms = fpms
+        self.templates = templates
         self.weight = 0
         self.names: list[str] = []
 
@@ -117,7 +115,7 @@ class Knob:
         if self.fact.is_written and self.fact.span is not None:
             made = [edits.changed(self.fact.span, self.value, size)]
         elif self.fact.is_default:
-            made = [edits.inserted(self.place, self.fact.name, size)]
+            made = [edits.inserted(self.place, self.fact.name, size, self.templates)]
         else:
             return None
         for fpm in self.fpms:
@@ -133,8 +131,8 @@ def shrink(server: Server, project: Project) -> tuple[str, list[Edit]]:
     usable = server.usable_connections.value
     knobs, rest, stuck = _knobs(server, project)
     while True:
-        room = usable - SPARE - rest
-        sizes = _in_proportion(knobs, room)
+        room = usable - sizing.SPARE - rest
+        sizes = sizing.in_proportion([Need(knob.value, knob.least, knob.weight) for knob in knobs], room)
         if sizes is None:
             least = rest + sum(knob.weight * knob.least for knob in knobs)
             return f"it cannot fit: {_least(least, usable, stuck)}", []
@@ -153,26 +151,8 @@ def shrink(server: Server, project: Project) -> tuple[str, list[Edit]]:
 
 
 def _least(least: int, usable: int, stuck: Sequence[str]) -> str:
-    text = f"with each pool at its least there are {least} of {usable} connections, and {SPARE} are to spare"
+    text = f"with each pool at its least there are {least} of {usable} connections, and {sizing.SPARE} are to spare"
     return f"{text}; {'; '.join(stuck)}" if stuck else text
-
-
-def _in_proportion(knobs: Sequence[Knob], room: int) -> list[int] | None:
-    """The largest sizes, all the same share of what they were but none below its least, that open no more than ``room``."""
-
-    def sizes(share: float) -> list[int]:
-        return [max(knob.least, floor(knob.value * share)) for knob in knobs]
-
-    def fits(share: float) -> bool:
-        return sum(knob.weight * size for knob, size in zip(knobs, sizes(share), strict=True)) <= room
-
-    if not knobs or not fits(0.0):
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return sizes(low)
 
 
 def _knobs(server: Server, project: Project) -> tuple[list[Knob], int, list[str]]:
@@ -246,7 +226,7 @@ def _makers(project: Project) -> dict[int, Callable[[], Knob]]:
         for fpm in fpms if any(map(_is_dynamic, fpms)) else ():
             least += [fpm.start_servers, fpm.min_spare_servers]
         bound = [fact.value if not one.is_known else one.value for one in least if not _same(one, fact)]
-        return lambda: Knob(fact, max(bound, default=1), place, fpms)
+        return lambda: Knob(fact, max(bound, default=1), place, fpms, project.templates)
 
     found: dict[int, Callable[[], Knob]] = {}
     for fact, place in [
@@ -280,10 +260,10 @@ def _and(names: Sequence[str]) -> str:
 # --- raise ---------------------------------------------------------------------------------
 
 
-def raise_limit(server: Server) -> tuple[str, list[Edit]]:
+def raise_limit(server: Server, templates: Sequence[str] = ()) -> tuple[str, list[Edit]]:
     """max_connections as high as the clients need, a fifth to spare: (the numbers and what it costs, the edits)."""
     fact, count, reserved = server.max_connections, server.known_connections.value, server.reserved.value
-    limit = next((one for one in _LIMITS if one > fact.value and count <= _SHARE * (one - reserved)), None)
+    limit = next((one for one in _LIMITS if one > fact.value and count <= sizing.room(one - reserved)), None)
     if limit is None:
         return f"{_of(server, count, server.usable_connections.value)} are beyond what one server can serve", []
     if _is_stated(fact):
@@ -293,7 +273,7 @@ def raise_limit(server: Server) -> tuple[str, list[Edit]]:
     if fact.is_written and fact.span is not None:
         edit = edits.changed(fact.span, fact.value, limit)
     else:
-        edit = edits.inserted(_conf(server) or server.span, "max_connections", limit)
+        edit = edits.inserted(_conf(server) or server.span, "max_connections", limit, templates)
     if edit is None:
         return f"how max_connections at {fact.span or server.span} would become {limit} cannot be told", []
     numbers = f"max_connections {fact.value} -> {limit}: {_of(server, count, limit - reserved)}"
@@ -315,5 +295,5 @@ def _conf(server: Server) -> Span | None:
 def _memory(server: Server, more: int) -> str:
     """What so many further connections take: their slots, and backends with warm caches and one work_mem each."""
     work_mem = server.work_mem
-    size = more * (_SLOT + _BACKEND + (work_mem.value if work_mem.is_known else 0))
+    size = more * (_SLOT + sizing.BACKEND + (work_mem.value if work_mem.is_known else 0))
     return f"{size / 1e9:.1f} GB" if size >= 95e6 else f"{size / 1e6:.0f} MB"

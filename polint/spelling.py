@@ -39,7 +39,7 @@ _BARE_SIZES = tuple(size * _WHOLE for size in (1, 1 << 10, 1 << 13, 1 << 20, 1 <
 _NUMBER = lazy(r"(?P<number>0[xX][0-9a-fA-F]+|-?(?:[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+))(?P<blank>[ \t]*)(?P<unit>[A-Za-zµ]*)")
 _RUST_NUMBER = lazy(r"(?P<number>[0-9][0-9_]*?(?:\.[0-9]+)?)(?P<blank>)(?P<unit>_*(?:[iu](?:8|16|32|64|128|size)|f32|f64)?)")
 _SERIES = lazy(r"(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|us|µs|m|s|d))+")
-_PART = lazy(r"([0-9]+)(?:\.([0-9]+))?(h|ms|us|µs|m|s|d)")
+_PART = lazy(r"(?<![0-9])([0-9]++)(?:\.([0-9]++))?(h|ms|us|µs|m|s|d)")
 _SIZE = lazy(r"([kKmMgGtT]?)([iI]?[bB]?)")
 _TRUTHS = (("on", "off"), ("true", "false"), ("yes", "no"), ("1", "0"), ("t", "f"), ("y", "n"))
 
@@ -268,3 +268,25 @@ POSTGRES_WORD = lazy(r"[A-Za-z_][A-Za-z0-9_./:-]*|[0-9]+[A-Za-z]*", re.ASCII)
 """Texts that postgresql.conf takes without quotes."""
 FPM_WORDS = frozenset(("true", "on", "yes", "false", "off", "no", "none", "null"))
 """Words that an ini file takes for something else than text."""
+
+
+_REFERENCE = lazy(r"\$\{[^{}]*\}")
+_URL = lazy(r"[a-z][a-z0-9+]*://[^\s/'\"#]+/[^\s'\"#]+")
+_DSN = lazy(r"(?:pgsql:)?[a-z_]+=[^\s;'\"]*(?:(?P<mark>[; ])[a-z_]+=[^\s;'\"]*)*(?P<end>;?)")
+
+
+def with_parameter(text: str, name: str, value: str) -> str | None:
+    """A URL or a DSN with one more parameter, in the quotes that stand there; None where ``text`` is neither, or may have it."""
+    quote = text[0] if len(text) > 1 and text[0] in "\"'" and text[-1] == text[0] else ""
+    inside = text[1:-1] if quote else text
+    plain = _REFERENCE.sub("x", inside)
+    if name in inside or not value.isascii() or not value.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        return None
+    if _URL.fullmatch(plain):
+        joint = "?" if "?" not in plain else "" if plain[-1] in "?&" else "&"
+        return f"{quote}{inside}{joint}{name}={value}{quote}"
+    found = _DSN.fullmatch(plain) if quote and plain == inside else None
+    if found is None or "$" in inside or "\\" in inside:
+        return None
+    mark = "" if found["end"] else found["mark"] or (";" if inside.startswith("pgsql:") else " ")
+    return f"{quote}{inside}{mark}{name}={value}{quote}"

@@ -15,6 +15,7 @@ from polint.diagnostic import Edit
 from polint.fixer import splice
 from polint.model import read
 from polint.pgunits import read_memory, read_time
+from polint.rendering import BadTemplate
 from polint.source import Source, Span
 from polint.units import INFINITY, Bytes, Seconds
 from polint.value import Literal
@@ -409,7 +410,8 @@ INSERTED = [
         "healthcheck",
         "pg_isready -U $PGUSER",
         PLAIN_DATABASE
-        + '    healthcheck:\n      test: ["CMD-SHELL", "pg_isready -U $$PGUSER"]\n      interval: 10s\n      timeout: 5s\n      retries: 5',
+        + '    healthcheck:\n      test: ["CMD-SHELL", "pg_isready -U $$PGUSER"]\n'
+        + "      interval: 5s\n      timeout: 5s\n      retries: 5\n      start_period: 1m",
     ),
     (
         "compose.yaml",
@@ -463,10 +465,10 @@ def test_a_team_may_have_its_own_templates(tmp_path: Path) -> None:
     span = marked("postgresql.conf", "[||]a = 1\n")
     assert after(span, edits.inserted(span, "jit", True, [str(tmp_path)])) == "a = 1\n# by the book\njit = on\n"
     (tmp_path / "fix/postgresql.conf.j2").write_text("{{ nothing }}")
-    with pytest.raises(ValueError, match="'nothing' is undefined"):
+    with pytest.raises(BadTemplate, match="'nothing' is undefined"):
         edits.inserted(span, "jit", True, [str(tmp_path)])
     (tmp_path / "fix/postgresql.conf.j2").write_text("{{ key.__class__.__mro__ }}")
-    with pytest.raises(ValueError, match="unsafe"):
+    with pytest.raises(BadTemplate, match="unsafe"):
         edits.inserted(span, "jit", True, [str(tmp_path)])
 
 
@@ -500,7 +502,7 @@ def value_of(path: str, format_name: str, key: str) -> Callable[[str], str]:
 
 @given(WHOLE, WHOLE, st.sampled_from(["", "ms", "s", "min", "h"]), st.sampled_from(["", "'"]), st.sampled_from(["\n", "\r\n"]))
 def test_postgresql_times(before: int, wanted: int, unit: str, quote: str, end: str) -> None:
-    value = before % 600 + 1
+    value = before % 596 + 1  # 596 h are the most that PostgreSQL takes
     old = read_time(f"{value}{unit}", "ms")
     span = marked("postgresql.conf", f"a = 1 # ö{end}statement_timeout = [|{quote}{value}{unit}{quote}|]\t# x{end}b = 2")
     reread = value_of("postgresql.conf", "postgresql.conf", "statement_timeout")
@@ -621,3 +623,20 @@ def test_prometheus_times(before: int, wanted: int, around: str) -> None:
         return Seconds(int(found[1]) * sizes[found[2]])
 
     check(span, Seconds(before * sizes[unit]), Seconds(wanted), reread)
+
+
+@pytest.mark.parametrize(
+    ("use", "path"),
+    [
+        ("use std::{env, time::{Duration, Instant}, x::{a, b}};", "Duration::"),
+        ("use tokio::{net::{A, B}, time::{self, sleep, Duration}};", "Duration::"),
+        ("use chrono::{DateTime, Duration as ChronoDuration};\nuse std::time::Duration;", "Duration::"),
+        ("use {std::time::Instant, chrono::Duration};", "std::time::Duration::"),
+        ("use chrono::Duration;\nuse std::time::Duration as StdDuration;", "std::time::Duration::"),
+        ("mod tests {\n    use std::time::Duration;\n}", "std::time::Duration::"),
+    ],
+)
+def test_a_duration_is_named_as_the_file_imports_it(use: str, path: str) -> None:
+    from polint.formats.rust_edit import duration_path
+
+    assert duration_path(Source("src/main.rs", f"{use}\nfn main() {{ Duration::from_secs(1); }}\n")) == path

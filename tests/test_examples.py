@@ -52,8 +52,8 @@ def test_iss_tracker_shows_what_is_wrong_with_the_seed() -> None:
     syntax = places(root, "conf-syntax")
     assert ("postgres/postgresql.conf", 4, 42, "error") in syntax
     assert len(syntax) == (root / "postgres/postgresql.conf").read_text().count("--")
-    assert places(root, "server-variable-ignored") == [("docker-compose.yml", 26, 34, "error")]
-    assert places(root, "acquire-timeout-missing") == [("services/rust-iss/src/main.rs", 28, 19, "info")]
+    assert places(root, "server-variable-ignored") == [("docker-compose.yml", 27, 34, "error")]
+    assert places(root, "acquire-timeout-missing") == [("services/rust-iss/src/main.rs", 35, 19, "info")]
     assert [line for _, line, _, _ in places(root, "fpm-env-not-interpolated")] == [20, 21, 22, 23]
     assert [line for _, line, _, _ in places(root, "pool-variable-unread")] == [5, 6, 7, 8, 9]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import polint
 
-from polint import fixer, mend
+from polint import fixer, patch
 from polint.diagnostic import Diagnostic, Edit, Fix
-from polint.fixer import BREAKS, DECISION, ENDLESS, OVERLAPS, UNSAFE, Change
+from polint.fixer import BREAKS, DECISION, ENDLESS, IDLE, OVERLAPS, UNDONE, UNSAFE, Change
 from polint.source import Source
 
 
@@ -186,9 +186,7 @@ def test_git_applies_the_patch(data: bytes, tmp_path: Path) -> None:
 
     (tmp_path / "f").write_bytes(data)
     after = data.replace(b"b", b"B")
-    done = subprocess.run(
-        ["git", "apply", "-"], input=mend.patch("f", Change(data, after))[0], cwd=tmp_path, capture_output=True, check=False
-    )
+    done = subprocess.run(["git", "apply", "-"], input=patch.of("f", data, after).data, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "f").read_bytes() == after
 
@@ -208,7 +206,7 @@ def test_a_patch_ends_before_secrets_and_still_applies(old: bytes, new: bytes, s
     import subprocess
 
     (tmp_path / "f").write_bytes(ENV)
-    data, hides = mend.patch("f", Change(ENV, ENV.replace(old, new)))
+    data, hides = patch.of("f", ENV, ENV.replace(old, new))
     assert data == b"--- a/f\n+++ b/f\n" + shown
     assert not hides
     done = subprocess.run(["git", "apply", "-"], input=data, cwd=tmp_path, capture_output=True, check=False)
@@ -217,7 +215,7 @@ def test_a_patch_ends_before_secrets_and_still_applies(old: bytes, new: bytes, s
 
 
 def test_a_secret_that_stands_too_near_is_masked() -> None:
-    data, hides = mend.patch("f", Change(ENV, ENV.replace(b"E=1", b"E=2")))
+    data, hides = patch.of("f", ENV, ENV.replace(b"E=1", b"E=2"))
     assert hides
     assert b"hunter2" not in data
     assert b" DB_PASSWORD=*******\n" in data
@@ -234,3 +232,82 @@ def test_what_is_suppressed_or_accepted_is_left(project: Path) -> None:
     assert polint("baseline")[0] == 0
     assert polint("fix") == (0, "nothing to fix\n", "")
     assert (project / "postgresql.conf").read_text() == CONF
+
+
+def test_subjects_of_one_name_are_told_apart() -> None:
+    def lint(overlay: Mapping[str, bytes]) -> Sequence[Diagnostic]:
+        text = source(overlay.get("f", b"a bad\nb good\nc good\n"))
+        found = []
+        for at in (at for at in (text.text.find(" bad"), text.text.find(" good"), text.text.rfind(" good")) if at >= 0):
+            end = text.text.index("\n", at)
+            one = wants(text, (at, end, "" if text.text[at + 1] == "b" else " fine"))
+            found.append(one._replace(subject="problem f"))
+        if " bad" not in text.text:
+            found.append(wants(text, code="PO300", severity="error"))
+        return found
+
+    outcome = fixer.run(lint)
+    assert outcome.changes["f"].after == b"a bad\nb fine\nc fine\n"
+    assert reasons(outcome) == [BREAKS]
+
+
+def test_a_fix_that_helps_nobody_is_left_out() -> None:
+    def lint(overlay: Mapping[str, bytes]) -> Sequence[Diagnostic]:
+        text = source(overlay.get("f", b"abcdef\n"))
+        end = len(text.text)
+        found = [wants(text, (end, end, "; more\n"), code="PO100")._replace(subject="f")]
+        return [*found, wants(text, (0, 1, "A"), code="PO200")] if text.text[0] == "a" else found
+
+    outcome = fixer.run(lint)
+    assert outcome.changes["f"].after == b"Abcdef\n"
+    assert reasons(outcome) == [IDLE]
+
+
+def test_two_fixes_that_undo_each_other_end_at_once() -> None:
+    def lint(overlay: Mapping[str, bytes]) -> Sequence[Diagnostic]:
+        text = source(overlay.get("f", b"abcdef\n"))
+        return [wants(text, (0, 1, "A"), code="PO100") if text.text[0] == "a" else wants(text, (0, 1, "a"), code="PO200")]
+
+    outcome = fixer.run(lint)
+    assert (outcome.changes, outcome.rounds, reasons(outcome)) == ({}, 2, [UNDONE])
+
+
+def test_a_teams_own_template_wins(project: Path) -> None:
+    (project / "compose.yaml").write_text(BARE)
+    (project / "polint.toml").write_text('templates = "ours"\n')
+    (project / "ours/fix").mkdir(parents=True)
+    (project / "ours/fix/compose-command.j2").write_text("command: [postgres, -c, {{ key }}={{ value }}]  # by the book\n")
+    assert polint("fix", "--unsafe", "--select", "PO701")[0] == 0
+    assert (project / "compose.yaml").read_text() == BARE.replace(
+        "    environment: {POSTGRES_PASSWORD: x, POSTGRES_MAX_CONNECTIONS: 200}\n",
+        "    environment: {POSTGRES_PASSWORD: x}\n    command: [postgres, -c, max_connections=200]  # by the book\n",
+    )
+
+
+BARE = "services:\n  db:\n    image: postgres:16\n    environment: {POSTGRES_PASSWORD: x, POSTGRES_MAX_CONNECTIONS: 200}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a\n{{ nothing }}", "2: 'nothing' is undefined"),
+        ("{{ key", "1: unexpected end of template, expected 'end of print statement'."),
+        ("{{ key | shout }}", "1: No filter named 'shout'."),
+        ("\n\n{{ 1 // 0 }}", "3: integer division or modulo by zero"),
+        ("{{ key.__class__.__mro__ }}", "1: access to attribute '__class__' of 'str' object is unsafe."),
+    ],
+)
+@pytest.mark.parametrize("command", [("fix", "--unsafe"), ("lint", "--format", "json")])
+def test_a_teams_broken_template_is_told(project: Path, text: str, said: str, command: tuple[str, ...]) -> None:
+    (project / "compose.yaml").write_text(BARE)
+    (project / "polint.toml").write_text('templates = "ours"\n')
+    (project / "ours/fix").mkdir(parents=True)
+    (project / "ours/fix/compose-command.j2").write_text(text)
+    assert polint(*command) == (2, "", f"ours/fix/compose-command.j2:{said}\n")
+    assert (project / "compose.yaml").read_text() == BARE
+
+
+def test_a_folder_of_templates_that_is_not_there_is_told(project: Path) -> None:
+    (project / "polint.toml").write_text('templates = "ours"\n')
+    code, _, err = polint("lint")
+    assert (code, err.splitlines()[0]) == (2, "polint.toml:1:13: templates: no such folder: ours")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from polint import exporters, promql
+from polint import edits, exporters, promql
 from polint.config import Config
 from polint.discover import Files
+from polint.fixer import splice
 from polint.formats import grafana, prometheus
 from polint.lint import project_of
 from polint.model.project import Project
@@ -137,7 +138,9 @@ def test_configuration() -> None:
             "  - job_name: a\n    static_configs: [{targets: ['x:1', 'y:2']}, {targets: [z]}]\n"
             "  - job_name: b\n    docker_sd_configs: [{host: unix:///var/run/docker.sock}]\n"
             "  - job_name: c\n    metrics_path: /federate\n"
-            "  - job_name: d\n    metric_relabel_configs: [{target_label: __name__, replacement: x}]\n",
+            "  - job_name: d\n    metric_relabel_configs: [{target_label: __name__, replacement: x}]\n"
+            "  - job_name: e\n    dns_sd_configs: [{names: [api, tasks.web], type: A, port: 9464}]\n"
+            "  - job_name: f\n    dns_sd_configs: [{names: [_metrics._tcp.api]}]\n",
         )
     )
     assert file.is_config
@@ -147,6 +150,8 @@ def test_configuration() -> None:
         ("b", (), True),
         ("c", (), True),
         ("d", (), True),
+        ("e", ("api:9464", "tasks.web:9464"), False),
+        ("f", (), True),
     ]
 
 
@@ -336,3 +341,66 @@ def test_alerts_on_exhaustion(expression: str, watches: bool) -> None:
     text = f"groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: {expression}\n"
     found = built(rules__yml=text).monitorings[0]
     assert found.watches_exhaustion.value is watches
+
+
+@pytest.mark.parametrize(
+    ("name", "instead", "is_sure"),
+    [
+        ("pg_stat_activity_cuont", "pg_stat_activity_count", True),
+        ("pg_stat_activity_max_connections", "pg_settings_max_connections", True),
+        ("pg_stat_bgwriter_buffers_clean", "pg_stat_bgwriter_buffers_clean_total", True),
+        ("pg_stat_user_tables_n_tup_hot_ins", "pg_stat_user_tables_n_tup_ins", False),
+        ("pg_database_max_connections", "pg_settings_max_connections", False),
+        ("pg_settings_work_mem", "pg_settings_work_mem_bytes", False),  # numbers beside it may be kB
+        ("pg_settings_tcp_keepalives_idle", "pg_settings_tcp_keepalives_idle_seconds", True),
+    ],
+)
+def test_which_metric_is_meant(name: str, instead: str, is_sure: bool) -> None:
+    verdict = exporters.judge(exporters.POSTGRES, name, (0, 17, 1))
+    assert verdict is not None
+    assert (verdict.instead, verdict.is_sure) == (instead, is_sure)
+
+
+def with_alerts(text: str, key: str = "postgres") -> str:
+    """A rule file with alerts added beside its first one."""
+    source = Source("rules.yml", text)
+    edit = edits.inserted(prometheus.parse(source).rules[0].name_span, key, 0.9)
+    return splice(source, [edit]) if edit is not None else ""
+
+
+LAG = "groups:\n- name: g\n  rules:\n  - alert: Lag\n    expr: pg_replication_lag_seconds > 5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAG,
+        f"{LAG}\n",
+        f"{LAG}  # s\n\n# end\n",
+        f"{LAG}\n".replace("\n", "\r\n"),
+        f"{LAG}\n    for: 5m\n    labels:\n        severity: page\n    annotations: {{summary: 'lag'}}\n",
+        f"{LAG.replace('pg_rep', '|-{0}      pg_rep').format(chr(10))}\n\n  - record: a\n    expr: |\n      up\n\n",
+        '- alert: "Lag"\n'.join(LAG.split("- alert: Lag\n")),
+    ],
+)
+def test_alerts_are_added_as_their_neighbours_are_written(text: str, tmp_path: Path) -> None:
+    made = with_alerts(text, "postgres pgbouncer php-fpm")
+    found = prometheus.parse(Source("rules.yml", made))
+    before = prometheus.parse(Source("rules.yml", text))
+    assert [rule.name for rule in found.rules][len(before.rules) :] == [
+        "PostgresConnectionsNearlyExhausted",
+        "PgbouncerClientsWaiting",
+        "PhpFpmMaxChildrenReached",
+    ]
+    assert made.endswith("\n") == text.endswith("\n")
+    assert made.count("\r\n") in (0, made.count("\n"))
+    if promtool := shutil.which("promtool"):
+        path = tmp_path / "rules.yml"
+        path.write_bytes(made.encode())
+        done = subprocess.run([promtool, "check", "rules", path], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", ["groups: [{name: g, rules: [{alert: Lag, expr: pg_up == 0}]}]\n", f"a: &x\n  - {{}}\n{LAG}\nb: [\n"])
+def test_no_alert_is_added_where_its_place_is_not_plain(text: str) -> None:
+    assert not prometheus.parse(Source("rules.yml", text)).rules or not with_alerts(text)

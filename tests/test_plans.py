@@ -48,6 +48,11 @@ def fix(root: Path, *arguments: str) -> tuple[int, list[str], str]:
     return code, out.splitlines(), errors
 
 
+def planned(root: Path, plan: str) -> str:
+    """What ``polint fix`` says of a plan."""
+    return next(line for line in fix(root, "--check")[1] if line.startswith((f"  {plan}:", f"  no {plan}:")))
+
+
 def carried_out(root: Path, plan: str) -> dict[str, tuple[list[str], list[str]]]:
     """What the plan changes: path -> (lines that went, lines that came); afterwards the server has enough, and no plan is left."""
     before = texts(root)
@@ -85,7 +90,7 @@ def test_alternatives_are_listed_with_their_numbers(tracker: Path) -> None:
         "nothing to fix",
         "postgres: 120 of 97 connections; plans:",
         "  shrink: rust-iss 10 -> 7, php-web 20 -> 15: 85 of 97 connections",
-        "  raise: max_connections 100 -> 200: 120 of 197 connections; about +1.4 GB memory when all are busy, and it takes a restart",
+        "  raise: max_connections 100 -> 200: 120 of 197 connections; about +1.5 GB memory when all are busy, and it takes a restart",
     ]
     assert out[-1] == "  polint fix --plan NAME --unsafe"
     assert fix(tracker, "--ignore", "PO101")[1] == ["nothing to fix"]
@@ -148,7 +153,7 @@ pm.max_spare_servers = 30
 
 def test_spare_servers_stay_within_the_workers(tmp_path: Path) -> None:
     root = put(tmp_path, LITERALS)
-    assert fix(root)[1][2] == "  shrink: api 20 -> 7, web 40 -> 15: 43 of 47 connections"
+    assert planned(root, "shrink") == "  shrink: api 20 -> 7, web 40 -> 15: 43 of 47 connections"
     assert carried_out(root, "shrink") == {
         "api/src/main.rs": (["        .max_connections(20)"], ["        .max_connections(7)"]),
         "web/zz.conf": (
@@ -163,7 +168,7 @@ def test_no_pool_goes_below_what_it_keeps_open(tmp_path: Path) -> None:
     files = {path: text.replace("max_connections=50", "max_connections=25") for path, text in LITERALS.items()}
     files["web/zz.conf"] = files["web/zz.conf"].replace("start_servers = 4", "start_servers = 8")
     root = put(tmp_path, files)
-    assert fix(root)[1][2] == "  shrink: api 20 -> 2, web 40 -> 8: 16 of 22 connections"
+    assert planned(root, "shrink") == "  shrink: api 20 -> 2, web 40 -> 8: 16 of 22 connections"
     assert carried_out(root, "shrink")["web/zz.conf"][1] == ["pm.max_children = 8", "pm.max_spare_servers = 8"]
 
 
@@ -178,7 +183,7 @@ def test_what_nobody_wrote_is_written_down(tmp_path: Path) -> None:
     files = {**LITERALS, "api/src/main.rs": MAIN.replace("        .max_connections(SIZE)\n", "")}
     files["compose.yaml"] = files["compose.yaml"].replace("    command: postgres -c max_connections=50\n", "").replace("4}", "8}")
     root = put(tmp_path, files)
-    assert fix(root)[1][2] == "  shrink: api 10 -> 7, web 40 -> 31: 87 of 97 connections"
+    assert planned(root, "shrink") == "  shrink: api 10 -> 7, web 40 -> 31: 87 of 97 connections"
     come = carried_out(root, "shrink")["api/src/main.rs"][1]
     assert [line.strip() for line in come] == [".max_connections(7)"]
 
@@ -218,15 +223,16 @@ services:
 
 def test_a_value_of_two_services_changes_once(tmp_path: Path) -> None:
     root = put(tmp_path, SHARED)
-    assert fix(root)[1][2] == "  shrink: api and worker 30 -> 17: 51 of 55 connections"
+    assert planned(root, "shrink") == "  shrink: api and worker 30 -> 17: 51 of 55 connections"
     assert carried_out(root, "shrink") == {".env": (["POOL_SIZE=30  # of both"], ["POOL_SIZE=17  # of both"])}
 
 
 def test_the_most_careful_of_them_decides_how_far_it_goes(tmp_path: Path) -> None:
     files = {**SHARED, "compose.yaml": SHARED["compose.yaml"].replace("max_connections=60", "max_connections=20")}
     root = put(tmp_path, files)
-    _, out, _ = fix(root)
-    assert out[2] == ("  no shrink: it cannot fit: with each pool at its least there are 15 of 15 connections, and 3 are to spare")
+    assert planned(root, "shrink") == (
+        "  no shrink: it cannot fit: with each pool at its least there are 15 of 15 connections, and 3 are to spare"
+    )
     code, _, errors = fix(root, "--plan", "shrink", "--unsafe")
     assert (code, errors) == (
         2,
@@ -239,7 +245,7 @@ def test_the_most_careful_of_them_decides_how_far_it_goes(tmp_path: Path) -> Non
 def test_what_cannot_be_changed_counts_as_it_is(tmp_path: Path) -> None:
     files = {**SHARED, "polint.toml": "[services.worker]\npool = 30\n"}
     root = put(tmp_path, files)
-    assert fix(root)[1][2] == "  shrink: api 30 -> 11: 52 of 55 connections"
+    assert planned(root, "shrink") == "  shrink: api 30 -> 11: 52 of 55 connections"
 
 
 def test_nothing_is_changed_where_no_server_is_short(tmp_path: Path) -> None:
@@ -393,7 +399,7 @@ def test_what_counts_at_the_first_start_only_is_not_raised(tmp_path: Path) -> No
     given = '    environment: {POSTGRES_INITDB_ARGS: "-c max_connections=50"}'
     compose = LITERALS["compose.yaml"].replace("    command: postgres -c max_connections=50", given)
     root = put(tmp_path, {**LITERALS, "compose.yaml": compose})
-    assert fix(root)[1][3] == (
+    assert planned(root, "raise") == (
         "  no raise: compose.yaml:13:61 counts only when the data directory is made; a server that runs needs ALTER SYSTEM and a restart"
     )
 

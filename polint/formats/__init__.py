@@ -6,9 +6,11 @@ format, and it keeps every byte recoverable, since fixes are edits on its spans.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ..diagnostic import Fix
+from ..patterns import lazy
 from ..source import Source, Span
 from ..tuples import NamedTuple
 from ..value import Value
@@ -138,7 +140,7 @@ FORMATS: tuple[Format, ...] = (
     Format("sql", lambda base: base.endswith(".sql")),
     Format("shell", lambda base: base.endswith(".sh")),
     Format("compose", lambda base: base.endswith((".yml", ".yaml")) and _stem(base, "compose", "docker-compose")),
-    Format("dotenv", lambda base: _stem(base, ".env", "env") if base[:1] in ".e" else base.endswith(".env")),
+    Format("dotenv", lambda base: base.endswith(".env") or (base[:1] in (".", "e") and _stem(base, ".env", "env"))),
     Format("pgbouncer", lambda base: "pgbouncer" in base and _sample(base).endswith(".ini")),
     Format("php-fpm", lambda base: ("fpm" in base or base.startswith(("www.conf", "zz-"))) and _sample(base).endswith(".conf")),
     Format("postgresql.conf", lambda base: ".conf" in base and _sample(base).endswith(".conf") and _is_postgresql(base)),
@@ -166,6 +168,17 @@ def format_of(path: str) -> str | None:
         if one.matches(base):
             return None if one.name == "dotenv" and (base == "env" or base.endswith(_NOT_ENV)) else one.name
     return None
+
+
+_FPM_POOL = lazy(r"^[ \t]*(?:pm|pm\.\w+|request_terminate_timeout)[ \t]*=", re.MULTILINE)
+
+
+def format_in(source: Source) -> str | None:
+    """The format of a text: by its path, or by what only php-fpm reads where a pool's file is called something else."""
+    named = format_of(source.path)
+    if named is None and source.path.endswith(".conf") and _FPM_POOL.search(source.text):
+        return "php-fpm"
+    return named
 
 
 def needles(name: str) -> tuple[bytes, ...]:

@@ -34,7 +34,7 @@ def requirement(source: Source, name: str) -> Requirement | None:
 
     try:
         tables = tomllib.loads(source.text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     for table in (tables, tables.get("workspace", {})):
         for kind in ("dependencies", "build-dependencies", "dev-dependencies"):
@@ -52,7 +52,7 @@ def features(source: Source, names: Collection[str]) -> frozenset[str]:
 
     try:
         tables = tomllib.loads(source.text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return frozenset()
     found: set[str] = set()
     for table in (tables, tables.get("workspace", {})):

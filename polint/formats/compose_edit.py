@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..diagnostic import Edit
@@ -12,15 +14,15 @@ from ..tuples import NamedTuple
 if TYPE_CHECKING:
     from ..yamltext import Node
 
-_FIRST = lazy(r"[ \t]*-[ \t]+")
-_REST = lazy(r"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
+DASH = lazy(r"[ \t]*-[ \t]+")
+REST = lazy(r"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
 _PAIR = lazy(r"[\"']?[A-Za-z_][\w.-]*=")
 _SETTING = lazy(r"(-c|--)?[A-Za-z_][\w.-]*=[^\s\"'\\]*")
 _COMMANDS = ("command", "entrypoint")
 _SHALLOWEST = 3  # services, a service, and what is in it: an emptied collection goes with its key from here on down
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """A member of a collection on the way down to a place; ``end`` is where it ends here, be it an alias or nothing."""
 
     parent: Node
@@ -35,27 +37,27 @@ class _Step(NamedTuple):
 
 def removed(span: Span) -> Edit | None:
     """The edit that takes away the map entry or list item whose key or value stands at ``span``, or the word of a command."""
-    path = _path(span)
+    path = path_to(span)
     if not path or (path[-1].node.kind != "scalar" and not _is_key(path[-1], span)):
         return None
     last = path[-1]
     names = [step.key.text for step in path if step.key is not None]
     if any(name in _COMMANDS for name in names[2:3]) and not _is_key(last, span):
         return _without_argument(path, span)
-    if not (_is_key(last, span) or _is_whole(last.node, span) or _is_pair(last, span)):
+    if not (_is_key(last, span) or is_whole(last.node, span) or _is_pair(last, span)):
         return None
     return _without(path, len(path) - 1)
 
 
-def _path(span: Span) -> list[_Step]:
+def path_to(span: Span) -> list[Step]:
     """From the root down to the entry that ``span`` is in."""
-    from ..yamltext import documents
+    from ..yamltext import kept
 
-    found = documents(span.source)
+    found = kept(span.source)
     node = next((one for one in found.nodes if one.start <= span.start and span.end <= one.end), None)
-    path: list[_Step] = []
+    path: list[Step] = []
     while node is not None and not found.faults:
-        step = next((step for step in _members(node) if step.start <= span.start and span.end <= step.end), None)
+        step = _member_at(node, span)
         if step is None:
             break
         path.append(step)
@@ -63,16 +65,33 @@ def _path(span: Span) -> list[_Step]:
     return path
 
 
-def _members(node: Node) -> list[_Step]:
+def _member_at(node: Node, span: Span) -> Step | None:
+    """The member of a collection that ``span`` is in."""
+    starts, members = _in_order(node)
+    near = members[max(0, bisect_right(starts, span.start) - 1) :][:1]
+    for step in (*near, *members):  # what an alias stands for may lie inside another member
+        if step.start <= span.start and span.end <= step.end:
+            return step
+    return None
+
+
+@lru_cache(maxsize=64)
+def _in_order(node: Node) -> tuple[list[int], list[Step]]:
+    """The members of a collection as they stand in the file, and where each starts."""
+    members = sorted(members_of(node), key=lambda step: step.start)
+    return [step.start for step in members], members
+
+
+def members_of(node: Node) -> list[Step]:
     """What a collection holds, as far as it is written in it: neither what a merge brings nor what an alias stands for."""
-    members: list[_Step] = []
+    members: list[Step] = []
     if node.kind == "map":
         for key, value in node.entries.values():
             if key.source is node.source and node.start <= key.start and key.end <= node.end:
                 inside = key.end <= value.start and value.end <= node.end
-                members.append(_Step(node, key, value, value.end if inside else _alias_end(node.source.text, key.end)))
+                members.append(Step(node, key, value, value.end if inside else _alias_end(node.source.text, key.end)))
     elif node.kind == "seq":
-        members = [_Step(node, None, item, item.end) for item in node.items if node.start <= item.start and item.end <= node.end]
+        members = [Step(node, None, item, item.end) for item in node.items if node.start <= item.start and item.end <= node.end]
     return members
 
 
@@ -85,17 +104,17 @@ def _alias_end(text: str, at: int) -> int:
 _ALIAS = lazy(r"[ \t]*:[ \t]*\*[^\s,\]}]+")
 
 
-def _is_key(step: _Step, span: Span) -> bool:
+def _is_key(step: Step, span: Span) -> bool:
     return step.key is not None and step.key.start <= span.start and span.end <= step.key.end
 
 
-def _is_whole(node: Node, span: Span) -> bool:
+def is_whole(node: Node, span: Span) -> bool:
     return (node.start, node.end) == (span.start, span.end) or (
         node.style in ("'", '"') and (node.start + 1, node.end - 1) == (span.start, span.end)
     )
 
 
-def _is_pair(step: _Step, span: Span) -> bool:
+def _is_pair(step: Step, span: Span) -> bool:
     """Whether name or value of a ``KEY=value`` item stands at ``span``."""
     text = span.source.text
     pair = _PAIR.match(text, step.node.start, step.node.end)
@@ -106,10 +125,10 @@ def _is_pair(step: _Step, span: Span) -> bool:
     return at_name or (span.start == pair.end() and span.end == step.node.end - quoted)
 
 
-def _without(path: list[_Step], depth: int, first: _Step | None = None) -> Edit | None:
+def _without(path: list[Step], depth: int, first: Step | None = None) -> Edit | None:
     """The edit that takes away ``path[depth]``, with the member ``first`` before it; collections it leaves empty go too."""
     step = path[depth]
-    members = _members(step.parent)
+    members = members_of(step.parent)
     whole = len(members) <= (2 if first is not None else 1) and "<<" not in step.parent.span.text
     if whole:
         return _without(path, depth - 1) if depth >= _SHALLOWEST else None
@@ -124,7 +143,7 @@ def _without(path: list[_Step], depth: int, first: _Step | None = None) -> Edit 
     return _out_of_block(members, at, start, step)
 
 
-def _is_referred(step: _Step) -> bool:
+def _is_referred(step: Step) -> bool:
     """Whether an alias elsewhere means something in what would go."""
     if step.node.end != step.end:
         return False
@@ -133,28 +152,28 @@ def _is_referred(step: _Step) -> bool:
         node = todo.pop()
         if node.aliased:
             return True
-        todo += [one.node for one in _members(node)]
+        todo += [one.node for one in members_of(node)]
     return False
 
 
-def _out_of_block(members: list[_Step], at: int, start: int, step: _Step) -> Edit | None:
+def _out_of_block(members: list[Step], at: int, start: int, step: Step) -> Edit | None:
     source, text = step.parent.source, step.parent.source.text
     line = text.rfind("\n", 0, start) + 1
-    rest = _REST.match(text, step.end)
+    rest = REST.match(text, step.end)
     if rest is None:
         return None
     before = text[line:start]
     if step.key is None:
-        return Edit(Span(source, line, rest.end()), "") if _FIRST.fullmatch(before) else None
+        return Edit(Span(source, line, rest.end()), "") if DASH.fullmatch(before) else None
     if not before.strip():
         return Edit(Span(source, line, rest.end()), "")
-    if not _FIRST.fullmatch(before) or at + 1 >= len(members):
+    if not DASH.fullmatch(before) or at + 1 >= len(members):
         return None
     after = members[at + 1].start
     return Edit(Span(source, start, after), "") if not text[rest.end() : after].strip() else None
 
 
-def _out_of_flow(members: list[_Step], at: int, first: int, parent: Node) -> Edit | None:
+def _out_of_flow(members: list[Step], at: int, first: int, parent: Node) -> Edit | None:
     source, text = parent.source, parent.source.text
     start, end = members[first].start, members[at].end
     if any(one.node.tag or one.node.anchor for one in members):
@@ -163,7 +182,7 @@ def _out_of_flow(members: list[_Step], at: int, first: int, parent: Node) -> Edi
         after = members[at + 1].start
         comma = text.find(",", end, after) + 1
         line = text.rfind("\n", 0, start) + 1
-        rest = _REST.match(text, comma)
+        rest = REST.match(text, comma)
         if not comma or "#" in text[end:comma]:
             return None
         if rest is not None and not text[line:start].strip():
@@ -176,12 +195,12 @@ def _out_of_flow(members: list[_Step], at: int, first: int, parent: Node) -> Edi
 # --- words of a command ----------------------------------------------------------------------
 
 
-def _without_argument(path: list[_Step], span: Span) -> Edit | None:
+def _without_argument(path: list[Step], span: Span) -> Edit | None:
     """``-c name=value`` out of a command: the option and its value go together."""
     step, source = path[-1], span.source
     if step.key is None:  # one word of a list
         text = step.node.text
-        members = _members(step.parent)
+        members = members_of(step.parent)
         at = next((at for at, one in enumerate(members) if one.node is step.node), 0)
         found = _SETTING.fullmatch(text)
         if found is None:
@@ -224,16 +243,17 @@ class Place(NamedTuple):
     after: str
     flow: bool
     node: Node  # the service
+    step: str = "  "  # how far what is in it is indented
 
 
 def place(span: Span, key: str) -> Place | None:
     """Where the key ``key`` goes in the service whose name (or something in it) stands at ``span``; None when it has one."""
-    path = _path(span)
+    path = path_to(span)
     if len(path) < 2 or path[0].key is None or path[0].key.text != "services" or path[1].node.kind != "map":
         return None
     step = path[1]
     node, source = step.node, span.source
-    members = _members(node)
+    members = members_of(node)
     if not members or node.end != step.end or key in node.entries or node.aliased:
         return None
     if node.style:
@@ -242,13 +262,53 @@ def place(span: Span, key: str) -> Place | None:
     first, last_member = members[0], max(members, key=lambda one: one.end)
     line = source.text.rfind("\n", 0, first.start) + 1
     indent = source.text[line : first.start]
-    rest = _REST.match(source.text, last_member.end)
+    rest = REST.match(source.text, last_member.end)
     if indent.strip() or rest is None or last_member.node.text.endswith("\n\n"):
         return None
     if last_member.node.style in ("|", ">") and last_member.node.text.endswith("\n") and "+" in _header(last_member.node):
         return None
     glued = "" if source.text[: rest.end()].endswith("\n") else "\n"
-    return Place(rest.end(), glued + indent, indent, "\n" if not glued else "", False, node)
+    outer = source.text[source.text.rfind("\n", 0, step.start) + 1 : step.start]
+    wide = len(indent) - len(outer) if not outer.strip() else 0
+    return Place(rest.end(), glued + indent, indent, "\n" if not glued else "", False, node, " " * max(wide, 2))
+
+
+def variable_place(span: Span, name: str) -> tuple[Place, tuple[str, str, str]] | None:
+    """Where the variable ``name`` goes in the ``environment`` of the service that stands at ``span``.
+
+    With it what stands before the name, between name and value, and behind them, as the last of the variables there is written.
+    None where the service has no environment of its own, or that variable in it.
+    """
+    path = path_to(span)
+    if len(path) < 2 or path[0].key is None or path[0].key.text != "services" or path[1].node.kind != "map":
+        return None
+    service = path[1].node
+    pair = service.entries.get("environment")
+    node = pair[1] if pair is not None and service.start <= pair[0].start < service.end else None
+    if node is None or node.aliased or service.aliased or not (service.start <= node.start and node.end <= service.end):
+        return None
+    members = sorted(members_of(node), key=lambda one: one.start)
+    last = members[-1] if members else None
+    if last is None or last.node.kind != "scalar" or last.node.end != last.end or last.node.style in ("|", ">"):
+        return None
+    quote = last.node.style if last.node.style in ("'", '"') else ""
+    if node.kind == "map":
+        form = ("", f": {quote}", quote)
+        taken = name in node.entries
+    else:
+        form = (quote, "=", quote)
+        taken = any(one.node.text.partition("=")[0] == name for one in members)
+    if taken:
+        return None
+    text = span.source.text
+    if node.style:
+        return Place(last.end, ", ", "", "", True, node), form
+    line = text.rfind("\n", 0, last.start) + 1
+    indent, rest = text[line : last.start], REST.match(text, last.end)
+    if rest is None or (node.kind == "seq" and not DASH.fullmatch(indent)) or (node.kind == "map" and indent.strip()):
+        return None
+    glued = "" if text[: rest.end()].endswith("\n") else "\n"
+    return Place(rest.end(), glued + indent, indent, "" if glued else "\n", False, node), form
 
 
 def _header(node: Node) -> str:
@@ -265,15 +325,16 @@ def with_argument(service: Node, node: Node, argument: str) -> Edit | None:
         simple = node.style not in ("|", ">") and not any(mark in node.text for mark in "\"'\\|;&#$(")
         at = node.end - (node.style in ("'", '"'))
         return Edit(Span(source, at, at), f" -c {argument}") if simple and node.text.strip() else None
-    members = _members(node)
+    members = members_of(node)
     if node.kind != "seq" or not members or len(members) != len(node.items):
         return None
     last = members[-1]
     if node.style:
-        return Edit(Span(source, last.end, last.end), f', "-c", "{argument}"')
+        quote = "'" if last.node.style == "'" else '"'
+        return Edit(Span(source, last.end, last.end), f", {quote}-c{quote}, {quote}{argument}{quote}")
     line = text.rfind("\n", 0, last.start) + 1
-    rest = _REST.match(text, last.end)
-    if rest is None or not _FIRST.fullmatch(text[line : last.start]):
+    rest = REST.match(text, last.end)
+    if rest is None or not DASH.fullmatch(text[line : last.start]):
         return None
     dash = text[line : last.start]
     glued = "" if text[: rest.end()].endswith("\n") else "\n"
@@ -303,17 +364,17 @@ def starts_postgres(command: Node) -> bool:
 
 def service_place(span: Span, name: str) -> Place | None:
     """Where a further service ``name`` goes in the file of the service that stands at ``span``: behind the last one."""
-    path = _path(span)
+    path = path_to(span)
     if len(path) < 2 or path[0].key is None or path[0].key.text != "services":
         return None
     node, source = path[0].node, span.source
-    members = sorted(_members(node), key=lambda one: one.start)
+    members = sorted(members_of(node), key=lambda one: one.start)
     if node.style or node.aliased or node.end != path[0].end or name in node.entries or not members:
         return None
     text, end = source.text, members[-1].end
     line = text.rfind("\n", 0, members[0].start) + 1
     indent = text[line : members[0].start]
-    rest = None if text[end - 1] == "\n" else _REST.match(text, end)
+    rest = None if text[end - 1] == "\n" else REST.match(text, end)
     if indent.strip() or not indent or (rest is None and text[end - 1] != "\n"):
         return None
     at = rest.end() if rest is not None else end
@@ -324,9 +385,9 @@ def service_place(span: Span, name: str) -> Place | None:
 
 def dependencies(span: Span, name: str) -> list[Span]:
     """Where the service whose name stands at ``span`` says that it depends on the service ``name``."""
-    path = _path(span)
+    path = path_to(span)
     given = path[1].node.get("depends_on") if len(path) > 1 and path[1].node.kind == "map" else None
     if given is None or given.aliased or given.source is not span.source:
         return []
-    found = [step.key or step.node for step in _members(given)]
+    found = [step.key or step.node for step in members_of(given)]
     return [Span(span.source, one.start, one.end) for one in found if one.kind == "scalar" and one.text == name]

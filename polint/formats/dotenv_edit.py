@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..diagnostic import Edit
 from ..patterns import lazy
@@ -79,5 +81,17 @@ def _line(place: Span) -> tuple[int, int]:
 
 def _on(source: Source, start: int, end: int, dialect: str) -> list[Entry]:
     """The entries of which some part stands between two places."""
-    found = parse(source, dialect).entries
-    return [entry for entry in found if entry.span.start <= end and max(entry.span.end, entry.value_span.end) >= start]
+    starts, found = _in_order(source, dialect)
+    at = bisect_right(starts, end)
+    reached: list[Entry] = []
+    while at and max(found[at - 1].span.end, found[at - 1].value_span.end) >= start:
+        at -= 1
+        reached.append(found[at])
+    return reached[::-1]
+
+
+@lru_cache(maxsize=8)  # many edits look into one file
+def _in_order(source: Source, dialect: str) -> tuple[list[int], list[Entry]]:
+    """The entries, which follow one another, and where each starts."""
+    found = sorted(parse(source, dialect).entries, key=lambda entry: entry.span.start)
+    return [entry.span.start for entry in found], found

@@ -27,14 +27,18 @@ _SPACE = " \t\n\v\f\r"
 _PLAIN = lazy(r"[A-Za-z0-9_.*-]*")
 _SQL_NAME = lazy(r'"((?:[^"]|"")*)"[ \t]*=')
 _COLON = lazy(r"([A-Za-z0-9_.*-]+)[ \t]*(:)")
+_TWO_WORDS = lazy(r"([A-Za-z0-9_.*-]+)([ \t]+)(\S[^\n]*?)[ \t\r]*")
 _MARK = lazy(
     r"\$\{[^\n{}]*\}|\{\{[^\n{}]*\}\}|\{%[^\n{}]*%\}|\{!![^\n!]*!!\}|<%=?[^\n%]*%>|<\?(?:php|=)[^\n?]*(?:\?>)?"
     r"|@[A-Z_][A-Z0-9_]+@|(?<![%\w])%[A-Za-z_][A-Za-z0-9_]{2,}%(?![%\w])|\$[A-Za-z_][A-Za-z0-9_]*"
 )
 _MARKS = ("${", "{{", "{%", "{!!", "<%", "<?", "@", "%", "$")
-_COMMENT = lazy(r"[ \t]+([;#])")
+_COMMENT = lazy(r"(?<![ \t])[ \t]+([;#])")
 _FOREIGN = ("//", "--")
 _TOUCHED = "a template decides whether this counts"
+
+
+_Header = tuple[str, Span, int]  # name, span, number of the entries before it
 
 
 class _State:
@@ -48,7 +52,7 @@ class _State:
         self.included = 0
         self.is_template = False
         self.section = ""
-        self.headers: list[tuple[str, Span, int]] = []  # name, span, number of the entries before it
+        self.headers: list[_Header] = []
         self.entries: list[Entry] = []
         self.faults: list[Fault] = []
         self.homeless: list[Entry] = []  # before any header
@@ -75,10 +79,17 @@ def parse(source: Source, version: tuple[int, ...] | None = None, read: Read | N
     state = _State(source, version, read)
     _file(state, source)
     if state.headers and not state.includes:
-        state.faults.extend(Fault("PgBouncer refuses a setting before the first [section]", entry.key_span) for entry in state.homeless)
+        for number, entry in enumerate(state.homeless):
+            fix = _housed(state, source) if number == 0 else None
+            state.faults.append(Fault("PgBouncer refuses a setting before the first [section]", entry.key_span, fix=fix))
     _supersede(state)
     faults = sorted(state.faults, key=lambda fault: (fault.span.source is not source, fault.span.path, fault.span.start))
     return Parsed(source, tuple(state.entries), () if state.is_template else tuple(faults))
+
+
+def takes_settings(source: Source) -> bool:
+    """Whether a setting added to the file counts for certain: no template decides about parts of it."""
+    return templating.controlled(source.text, (";", "#")) is None
 
 
 def _file(state: _State, source: Source) -> None:
@@ -170,8 +181,10 @@ def _line(state: _State, at: int, end: int) -> None:
         elif text[at] == "[":
             closing = text.find("]", at, end)
             if closing < 0:
-                span = state.source.span(at, at + len(text[at:end].rstrip(_SPACE)))
-                state.faults.append(Fault("PgBouncer finds no ] on this line", span))
+                span = _rest(state.source, at, end)
+                known = span.text[1:].strip(_SPACE) in SECTIONS
+                fix = Fix("close the section's name", "safe", (Edit(span, f"[{span.text[1:].strip(_SPACE)}]"),)) if known else None
+                state.faults.append(Fault("PgBouncer finds no ] on this line", span, fix=fix))
                 return
             _header(state, at, closing + 1)
             at = closing + 1
@@ -209,7 +222,9 @@ def _setting(state: _State, at: int, end: int) -> None:
             return
         key, key_end = text[at + 1 : closing], closing + 1
         if state.version is not None and state.version < (1, 25):
-            state.faults.append(Fault("PgBouncer before 1.25 reads a name in quotes as a syntax error", source.span(at, key_end)))
+            span = source.span(at, key_end)
+            fix = Fix("take the quotes off the name", "safe", (Edit(span, key),)) if _PLAIN.fullmatch(key) else None
+            state.faults.append(Fault("PgBouncer before 1.25 reads a name in quotes as a syntax error", span, fix=fix))
     equals = key_end
     while equals < end and text[equals] in _BLANK:
         equals += 1
@@ -259,6 +274,9 @@ def _no_equals(state: _State, at: int, end: int) -> None:
         state.faults.append(Fault("PgBouncer reads a colon as a syntax error: name and value are joined by =", span, fix=fix))
         _add(state, found[1], at, found.end(1), colon + 1, end)
         return
+    if joined := _unjoined(state, at, end):
+        state.faults.append(joined)
+        return
     line = text.rfind("\n", 0, at)
     follows = line >= 0 and state.bad == line
     state.bad = end
@@ -269,6 +287,23 @@ def _no_equals(state: _State, at: int, end: int) -> None:
         state.faults.append(Fault(message, _rest(source, at, text.index("=", at))))
         return
     state.faults.append(Fault("PgBouncer reads a name without = as a syntax error", rest))
+
+
+def _unjoined(state: _State, at: int, end: int) -> Fault | None:
+    """A setting or database without its ``=``; None for anything that does not look like one."""
+    source = state.source
+    found = _TWO_WORDS.fullmatch(source.text, at, end)
+    if found is None:
+        return None
+    from ..pgbouncer_settings import DATABASE_SETTINGS, SETTINGS
+
+    if state.section == "pgbouncer":
+        is_one = found[1] in SETTINGS and "=" not in found[3]
+    else:
+        is_one = state.section == "databases" and found[3].partition("=")[0] in DATABASE_SETTINGS and "=" in found[3]
+    fix = Fix("write =", "safe", (Edit(source.span(*found.span(2)), " = "),))
+    span = source.span(*found.span(1))
+    return Fault("PgBouncer reads a name without = as a syntax error", span, fix=fix) if is_one else None
 
 
 def _add(state: _State, key: str, at: int, key_end: int, begin: int, end: int) -> None:
@@ -316,10 +351,56 @@ def _supersede(state: _State) -> None:
         if entry.section == "pgbouncer" and entry.key != INCLUDE and (setting is None or setting.default is not None):
             state.entries[index] = entry._replace(section=f"pgbouncer#{number}")
             reset[count] += 1
-    for (_, span, _), some in zip(mains[1:], reset, strict=True):
+    for number, some in enumerate(reset):
         if some:
             message = "PgBouncer puts every setting of the [pgbouncer] section above back to its default here"
-            state.faults.append(Fault(message, span, fatal=False))
+            span = mains[number + 1][1]
+            state.faults.append(Fault(message, span, fatal=False, fix=_joined(state, mains[number], mains[number + 1])))
+
+
+def _housed(state: _State, source: Source) -> Fix | None:
+    """The first header moved above the settings that stand before it, where they all are settings of its section."""
+    from ..pgbouncer_settings import SETTINGS
+
+    name, header, _ = state.headers[0]
+    others = [entry for entry in state.homeless if entry.key not in SETTINGS or entry.span.source is not source]
+    start, end = _lines(header)
+    if name != "pgbouncer" or others or header.source is not source or source.text[start:end].strip(_SPACE) != header.text:
+        return None
+    first, _ = _lines(state.homeless[0].span)
+    edits = (Edit(source.span(first, first), "[pgbouncer]\n"), Edit(source.span(start, end), ""))
+    return Fix("move the section's header above its settings", "safe", edits)
+
+
+def _joined(state: _State, first: _Header, second: _Header) -> Fix | None:
+    """The settings of a second ``[pgbouncer]`` section behind those of the one before it, in one section."""
+    source = first[1].source
+    start, end = _lines(second[1])
+    text = source.text
+    if second[1].source is not source or text[start:end].strip(_SPACE) != second[1].text or state.included or state.is_template:
+        return None
+    at = state.headers.index(first)
+    between = state.headers[at + 1 : state.headers.index(second)]
+    borders = [border for _, _, border in state.headers] + [len(state.entries)]
+    after = state.headers.index(second) + 1
+    own = state.entries[second[2] : borders[after]]
+    earlier = state.entries[first[2] : borders[at + 1]]
+    if any(entry.key == INCLUDE for entry in (*own, *earlier)) or not earlier:
+        return None
+    title = "keep one [pgbouncer] section"
+    if not own or not between:
+        return Fix(title, "unsafe", (Edit(source.span(start, end), ""),))
+    _, home = _lines(earlier[-1].value_span)
+    _, last = _lines(own[-1].value_span)
+    return Fix(title, "unsafe", (Edit(source.span(home, home), text[end:last].lstrip("\r\n") + ("" if text[last - 1] == "\n" else "\n")),
+                                 Edit(source.span(start, last), "")))  # fmt: skip
+
+
+def _lines(span: Span) -> tuple[int, int]:
+    """Where the line of ``span`` begins, and where the next one does."""
+    text = span.source.text
+    end = text.find("\n", span.end)
+    return text.rfind("\n", 0, span.start) + 1, len(text) if end < 0 else end + 1
 
 
 def inline_comment(entry: Entry) -> Fault | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from ..diagnostic import Edit
 from ..patterns import lazy
 from ..source import Source, Span
-from ..treesitter import Syntax, parse
+from ..treesitter import Syntax, kept
 from ..tuples import NamedTuple
 from .php_nodes import arguments, text
 
@@ -19,6 +21,7 @@ _NAMESPACE = lazy(r"^[ \t]*namespace\s", re.MULTILINE)
 _USE = lazy(r"^[ \t]*use\s+\\?PDO\s*;", re.MULTILINE)
 _COMMA = lazy(r"\s*,")
 _REST = lazy(r"[ \t]*(?:(?://|#)[^\n]*)?\r?(?:\n|\Z)")
+_READS = lazy(r"\bget(?:Raw)?QueryLog\b", re.IGNORECASE)
 _WITHIN = frozenset({"argument", "arguments", "function_call_expression", "class_constant_access_expression", "parenthesized_expression"})
 
 
@@ -36,22 +39,108 @@ def _inside(node: Node) -> list[Node]:
 
 def removed(span: Span) -> Edit | None:
     """The edit that takes away the array element, or the call that is a statement, whose key or value stands at ``span``."""
-    syntax = parse("php", span.source)
-    if syntax.root.has_error:
-        return None
+    edits = removed_all((span,))
+    return edits[0] if len(edits) == 1 else None
+
+
+def removed_all(spans: Sequence[Span]) -> tuple[Edit, ...]:
+    """The edits that take away all of several such things of one file; none when one of them cannot be."""
+    syntax = kept("php", spans[0].source)
+    if syntax.root.has_error or any(span.source is not spans[0].source for span in spans):
+        return ()
+    found = [_thing(syntax, span) for span in spans]
+    gone = {node.id for node in found if node is not None}
+    edits = [_without(syntax, node, gone) for node in found if node is not None]
+    whole = sorted((edit for edit in edits if edit is not None), key=lambda edit: (edit.span.start, edit.span.end))
+    if len(whole) < len(spans):
+        return ()
+    return _merged([_closed_up(edit) for edit in _merged([_closed_up(edit) for edit in _merged(whole)])])
+
+
+def _merged(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Those that touch in one; in order."""
+    merged: list[Edit] = []
+    for edit in edits:
+        if merged and edit.span.start <= merged[-1].span.end:
+            last = merged.pop().span
+            edit = Edit(Span(last.source, last.start, max(last.end, edit.span.end)), "")
+        merged.append(edit)
+    return tuple(merged)
+
+
+def _thing(syntax: Syntax, span: Span) -> Node | None:
+    """The statement or the array element that goes when what stands at ``span`` does."""
     node: Node | None = _at(syntax, span)
     statement = node
     while statement is not None and statement.type not in ("expression_statement", "array_element_initializer", "return_statement"):
         statement = statement.parent
     if statement is not None and statement.type == "expression_statement":
-        return _statement(syntax, statement)
+        return statement
     while node is not None and node.type != "array_element_initializer":
         parent = node.parent
         whole = parent is not None and (parent.type == "array_element_initializer" or bool({node.type, parent.type} & _WITHIN))
         if parent is None or not (whole or (syntax.span(node) == span and _is_text(parent))):
             return None
         node = parent
-    return _element(syntax, node) if node is not None else None
+    return node
+
+
+def _without(syntax: Syntax, node: Node, gone: AbstractSet[int]) -> Edit | None:
+    return _statement(syntax, node) if node.type == "expression_statement" else _element(syntax, node, gone)
+
+
+def is_within(span: Span, owner: Span) -> bool:
+    """Whether ``span`` stands in the connection at ``owner``: in the array under a name, or in the call itself."""
+    if span.source is not owner.source:
+        return False
+    if owner.start <= span.start and span.end <= owner.end:
+        return True
+    syntax = kept("php", span.source)
+    element: Node | None = _at(syntax, owner)
+    while element is not None and element.type != "array_element_initializer":
+        element = element.parent
+    return element is not None and syntax.span(element).start <= span.start and span.end <= syntax.span(element).end
+
+
+def renamed(span: Span, name: str) -> Edit | None:
+    """The edit that calls the function ``name`` in the call at ``span``, in place of the one there."""
+    syntax = kept("php", span.source)
+    node: Node | None = _at(syntax, span)
+    while node is not None and node.type != "function_call_expression":
+        node = node.parent
+    called = node.child_by_field_name("function") if node is not None else None
+    if called is None or syntax.span(called).start != span.start:
+        return None
+    place = syntax.span(called)
+    return Edit(Span(span.source, place.start + place.text.rfind("\\") + 1, place.end), name)
+
+
+def log_ended(span: Span) -> Edit | None:
+    """The edit that ends the log of queries that the call at ``span`` begins, behind the last statement of its block that reads it.
+
+    None where something else in the file reads it, or hands it on.
+    """
+    syntax = kept("php", span.source)
+    source = span.source.text
+    statement: Node | None = _at(syntax, span)
+    while statement is not None and statement.type != "expression_statement":
+        statement = statement.parent
+    block = statement.parent if statement is not None else None
+    if statement is None or block is None or syntax.root.has_error or not source.startswith(span.text, syntax.span(statement).start):
+        return None
+    readers = [one for one in block.named_children if one.start_byte > statement.start_byte and _READS.search(text(one))]
+    last = readers[-1] if readers else None
+    count = len(_READS.findall(source))
+    if last is None or last.type != "expression_statement" or sum(len(_READS.findall(text(one))) for one in readers) != count:
+        return None
+    place = syntax.span(last)
+    line = source.rfind("\n", 0, place.start) + 1
+    rest = _REST.match(source, place.end)
+    indent = source[line : place.start]
+    if indent.strip() or rest is None or not rest[0].endswith("\n"):
+        return None
+    owner = span.text[: span.text.rfind("enableQueryLog")]
+    return Edit(Span(span.source, rest.end(), rest.end()), "".join(f"{indent}{owner}{end}QueryLog();\n" for end in ("disable", "flush")))
 
 
 def _is_text(node: Node) -> bool:
@@ -79,17 +168,45 @@ def _with_line(span: Span) -> Span:
     return Span(span.source, line, rest.end())
 
 
-def _element(syntax: Syntax, element: Node) -> Edit | None:
+def _with_remark(lines: Span) -> Span:
+    """Whole lines with the comment right above that is about them alone."""
+    source, start, end = lines.source.text, lines.start, lines.end
+    after = source[end : source.find("\n", end)].strip()
+    while start and (not after or after[0] in "])/#"):
+        line = source.rfind("\n", 0, start - 1) + 1
+        if not source[line:start].lstrip().startswith(("//", "#")):
+            break
+        start = line
+    return Span(lines.source, start, end)
+
+
+def _closed_up(edit: Edit) -> Edit:
+    """Whole lines that go, with the empty line that would be left at an edge or beside another one."""
+    span = edit.span
+    source, start, end = span.source.text, span.start, span.end
+    if source[start - 1 : start] != "\n" or source[end - 1 : end] != "\n" or source.find("\n", end) < 0:
+        return edit
+    line = source.rfind("\n", 0, start - 1) + 1
+    above, after = source[line:start].strip(), source[end : source.find("\n", end)].strip()
+    if not after and (not above or above[-1] in "[({"):
+        end = source.find("\n", end) + 1
+    elif not above and after[:1] in ("]", ")", "}"):
+        start = line
+    return Edit(Span(span.source, start, end), "")
+
+
+def _element(syntax: Syntax, element: Node, gone: AbstractSet[int]) -> Edit | None:
+    """An element, or all of its array where every element is ``gone``."""
     array = element.parent
     if array is None or array.type != "array_creation_expression":
         return None
     source = syntax.source.text
     elements = [child for child in array.named_children if child.type == "array_element_initializer"]
     span, whole = syntax.span(element), syntax.span(array)
-    if len(elements) == 1 and array.named_child_count == 1:
-        holder = array.parent
-        if holder is not None and holder.type == "array_element_initializer" and text(holder.named_children[0])[1:-1] == "options":
-            return _element(syntax, holder)
+    if len(elements) == array.named_child_count and all(one.id in gone for one in elements):
+        holder = _holder(array)
+        if holder is not None and text(_inside(holder)[0])[1:-1] == "options":
+            return _element(syntax, holder, gone)
         return Edit(Span(span.source, whole.start + 1, whole.end - 1), "") if text(array)[0] == "[" else None
     comma = _COMMA.match(source, span.end)
     if comma is not None:
@@ -103,21 +220,32 @@ def _element(syntax: Syntax, element: Node) -> Edit | None:
             while line_ends and source[start - 1] in " \t":
                 start -= 1
             return Edit(Span(span.source, start, comma.end() if line_ends else end), "")
-        return Edit(full, "")
+        return Edit(_with_remark(full), "")
     full = _with_line(span)
     if full != span:
-        return Edit(full, "")
-    at = elements.index(element)
-    if at == 0:
+        return Edit(_with_remark(full), "")
+    kept = [one for one in elements[: elements.index(element)] if one.id not in gone]
+    if not kept:
         return None
-    before = syntax.span(elements[at - 1]).end
-    return Edit(Span(span.source, before, span.end), "") if not source[before : span.start].strip().strip(",") else None
+    before = syntax.span(kept[-1]).end
+    comments = [syntax.span(child).start for child in array.named_children if child.type == "comment"]
+    return Edit(Span(span.source, before, span.end), "") if not any(before <= at < span.start for at in comments) else None
+
+
+def _holder(array: Node) -> Node | None:
+    """The element whose value is an array, be it filtered or only there where the driver is."""
+    element = array.parent
+    while element is not None and element.type != "array_element_initializer":
+        element = element.parent
+    inside = _inside(element) if element is not None else []
+    literal = _literal(inside[1]) if len(inside) == 2 else None
+    return element if literal is not None and literal.id == array.id else None
 
 
 class Place(NamedTuple):
     """Where a new element goes: at ``at``, between ``before`` and ``after``; ``indent`` is that of its further lines.
 
-    ``bare`` says that the array around the element has to be written too.
+    ``bare`` says that the array around the element has to be written too.  What stands up to ``until`` is part of ``before``.
     """
 
     at: int
@@ -125,6 +253,7 @@ class Place(NamedTuple):
     indent: str
     after: str
     bare: bool = False
+    until: int = 0
 
 
 def spelled_key(source: Source, key: str) -> str:
@@ -139,7 +268,7 @@ def spelled_key(source: Source, key: str) -> str:
 
 def place(span: Span, key: str) -> Place | None:
     """Where the element ``key`` (as PHP writes it) goes in the connection at ``span``: a Laravel one by its name, or ``new PDO(..)``."""
-    syntax = parse("php", span.source)
+    syntax = kept("php", span.source)
     if syntax.root.has_error:
         return None
     node = _at(syntax, span)
@@ -221,9 +350,12 @@ def _in_array(syntax: Syntax, array: Node, key: str) -> Place | None:
     indent = source[source.rfind("\n", 0, first.start) + 1 : first.start]
     if indent.strip() or line == 0:
         return None
-    if comma is None:
-        return Place(end, f",\n{indent}", indent, ",")
     rest = _REST.match(source, end)
+    if comma is None:
+        if rest is None:  # the array ends on this line
+            return Place(end, f",\n{indent}", indent, "")
+        remark = source[end : rest.end()].rstrip()
+        return Place(end, f",{remark}\n{indent}", indent, ",", until=end + len(remark))
     if rest is not None and source[end : rest.end()].strip():  # a comment stands behind it
         return Place(rest.end(), indent, indent, ",\n")
     return Place(end, f"\n{indent}", indent, ",")

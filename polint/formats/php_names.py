@@ -221,7 +221,7 @@ class Names:
             if within is None:
                 within = self._scopes[method.id] = Scope(method, self.file, node)
             for name, writes in self.writes(within).by_name.items():
-                if name[0] in "-:":
+                if name.startswith(("-", ":")):
                     found.writes.setdefault(name, []).extend((write, within) for write in writes)
             if text(method.child_by_field_name("name")).lower() == "__construct":
                 found.constructor = within

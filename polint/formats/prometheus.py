@@ -34,14 +34,16 @@ class RuleEntry(NamedTuple):
 class Scrape(NamedTuple):
     """One job of ``scrape_configs``.
 
-    ``targets`` are its static ones, as ``host:port``; ``is_open`` says that it has others as well, or takes or renames metrics in
-    a way that files do not tell (service discovery, federation, relabelling of names).
+    ``targets`` are its static ones and the hosts it looks up, as ``host:port``; ``is_open`` says that it has others as well, or
+    takes or renames metrics in a way that files do not tell (service discovery, federation, relabelling of names);
+    ``is_filtered`` that it may drop some.
     """
 
     job: str
     targets: tuple[str, ...]
     is_open: bool
     span: Span
+    is_filtered: bool = False
 
 
 class PrometheusFile(NamedTuple):
@@ -99,12 +101,25 @@ def metrics_in(node: Node) -> tuple[tuple[MetricUse, ...], bool]:
     return tuple(MetricUse(name, place(start, end)) for name, start, end in found.metrics if place is not None), found.has_or
 
 
+def _looked_up(job: Node) -> tuple[list[str], bool]:
+    """The targets of ``dns_sd_configs``, and whether that is all of them: names of hosts are, service records are looked up."""
+    found: list[str] = []
+    for config in _items(job.get("dns_sd_configs")):
+        kind, port = config.get("type"), config.get("port")
+        if kind is None or kind.text not in ("A", "AAAA") or port is None or port.kind != "scalar":
+            return found, False
+        found += [f"{name.text}:{port.text}" for name in _items(config.get("names")) if name.kind == "scalar"]
+    return found, True
+
+
 def _scrape(job: Node) -> Scrape:
     name = job.get("job_name")
     targets = [
         target.text for config in _items(job.get("static_configs")) for target in _items(config.get("targets")) if target.kind == "scalar"
     ]
-    discovers = any(key.endswith("_sd_configs") for key in job.entries)
+    named, all_named = _looked_up(job)
+    targets += named
+    discovers = not all_named or any(key.endswith("_sd_configs") and key != "dns_sd_configs" for key in job.entries)
     path = job.get("metrics_path")
     federates = path is not None and path.kind == "scalar" and path.text.rstrip("/").endswith("federate")
     renames = any(
@@ -116,4 +131,5 @@ def _scrape(job: Node) -> Scrape:
         (label := relabel.get("target_label")) is not None and label.text == "__address__" for relabel in _items(job.get("relabel_configs"))
     )
     span = name.span if name is not None else job.span
-    return Scrape(name.text if name is not None else "", tuple(targets), discovers or federates or renames or moved, span)
+    is_open = discovers or federates or renames or moved
+    return Scrape(name.text if name is not None else "", tuple(targets), is_open, span, "metric_relabel_configs" in job.entries)

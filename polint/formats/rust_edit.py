@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..diagnostic import Edit
 from ..patterns import lazy
 from ..source import Source, Span
 from ..spelling import CODE, amount, product, spelled
-from ..treesitter import Syntax, parse
+from ..treesitter import Syntax, kept
 from ..tuples import NamedTuple
 from ..units import INFINITY, Seconds
 from .rust_libraries import BB8, DEADPOOL, LIBRARIES, R2D2, SEAORM, SQLX
@@ -21,7 +22,9 @@ _DURATION = lazy(r"((?:\w+::)*Duration::)(from_\w+|new)\(\s*(.*?)\s*,?\s*\)", re
 _FACTORS = {"from_secs": 1.0, "from_millis": 1e3, "from_micros": 1e6, "from_nanos": 1e9, "from_mins": 1 / 60, "from_hours": 1 / 3600}
 _PLAIN = lazy(r"[0-9_. ,*()iufsize]+")
 _USE = lazy(r"^(?:pub )?use [^;]*;", re.MULTILINE)
-_BARE = lazy(r"(?<![\w:])Duration::")
+_DURATION_WORD = lazy(r"\bDuration\b(?!\s+as\b)")
+_STD_TIME = ("std::time::", "core::time::", "tokio::time::")
+_WAITS = lazy(r"\b(?:wait|create|recycle)\s*:\s*\Z")
 _SETTERS = frozenset(name for library in LIBRARIES for name in library.setters)
 _DEADPOOL = ("wait_timeout", "create_timeout", "recycle_timeout")  # without a runtime, a pool with one of them cannot be built
 _COMMENTS = ("line_comment", "block_comment")
@@ -68,24 +71,39 @@ def duration(seconds: float, prefix: str = "Duration::") -> str | None:
     return None
 
 
+@lru_cache(maxsize=8)
 def duration_path(source: Source) -> str:
-    """How this file can name std's Duration: by itself where it is imported, else by its whole path."""
-    foreign = False
-    for found in _USE.finditer(source.text):
-        if "Duration" not in found[0] or "time" not in found[0]:
-            foreign = foreign or "Duration" in found[0]
-        elif any(crate in found[0] for crate in ("std::", "core::", "tokio::")):
-            return "Duration::"
-        else:
-            foreign = True
-    return "Duration::" if not foreign and _BARE.search(source.text) else "std::time::Duration::"
+    """How this file can name std's Duration: by itself where the file imports it as such at its top, else by its whole path."""
+    paths = [_imported(found[0], word.start()) for found in _USE.finditer(source.text) for word in _DURATION_WORD.finditer(found[0])]
+    return "Duration::" if paths and all(path in _STD_TIME for path in paths) else "std::time::Duration::"
+
+
+def _imported(use: str, at: int) -> str:
+    """The path before the name at ``at`` in a ``use``, out of its braces: ``std::time::``."""
+    path, depth, beside = "", 0, False
+    for char in reversed(use[use.index("use") + 3 : at]):
+        if char == "}":
+            depth += 1
+        elif char == "{":
+            beside = beside and depth > 0
+            depth = max(depth - 1, 0)
+        elif not depth and char == ",":
+            beside = True
+        elif not depth and not beside and not char.isspace():
+            path = char + path
+    return path.removeprefix("::")
 
 
 def _from_none(span: Span, after: Seconds) -> str | None:
     text = duration(after, duration_path(span.source))
-    link = _link_of(parse("rust", span.source), span)
+    syntax = kept("rust", span.source)
+    link = _link_of(syntax, span)
     if text is None or link is None:
-        return f"Some({text})" if text is not None else None
+        code = span.source.text
+        lasts = _WAITS.search(code[max(span.start - 30, 0) : span.start]) is not None and "create_pool(Some(" not in code
+        return f"Some({text})" if text is not None and not lasts else None
+    if link.name in _DEADPOOL and ".runtime(" not in _chain(syntax, link.call).replace(" ", ""):
+        return None
     return text if takes_into_option(link.chain) else f"Some({text})"
 
 
@@ -96,7 +114,7 @@ def takes_into_option(chain: str) -> bool:
 
 def _is_optional(span: Span) -> bool:
     """Whether the duration is the value of a setter that also takes None."""
-    link = _link_of(parse("rust", span.source), span)
+    link = _link_of(kept("rust", span.source), span)
     return link is not None and link.name in ("idle_timeout", "max_lifetime") and takes_into_option(link.chain)
 
 
@@ -111,7 +129,7 @@ class Link(NamedTuple):
 
 def _link_of(syntax: Syntax, span: Span) -> Link | None:
     """The call whose only argument, or whose name, stands at ``span``."""
-    start, end = _bytes(syntax, span)
+    start, end = bytes_of(syntax, span)
     node = syntax.at(start, end)
     if node.type == "field_identifier" and node.parent is not None and node.parent.type == "field_expression":
         node = node.parent
@@ -143,7 +161,8 @@ def _as_link(syntax: Syntax, call: Node | None) -> Link | None:
     return Link(syntax.text(field), call, receiver, syntax.text(receiver))
 
 
-def _bytes(syntax: Syntax, span: Span) -> tuple[int, int]:
+def bytes_of(syntax: Syntax, span: Span) -> tuple[int, int]:
+    """Where a span begins and ends in the bytes of the file."""
     text = syntax.source.text
     if text.isascii():
         return span.start, span.end
@@ -154,7 +173,7 @@ def _bytes(syntax: Syntax, span: Span) -> tuple[int, int]:
 def removed(span: Span) -> Edit | None:
     """The edit that takes the setter at ``span`` out of its chain, or the statement it makes up."""
     source, text = span.source, span.source.text
-    syntax = parse("rust", source)
+    syntax = kept("rust", source)
     link = _link_of(syntax, span)
     if link is None or syntax.root.has_error:
         return None
@@ -201,26 +220,31 @@ class Place(NamedTuple):
 def place(span: Span, key: str) -> Place | None:
     """Where ``.key(..)`` goes for the builder whose constructor stands at ``span``; None where none is built."""
     source, text = span.source, span.source.text
-    syntax = parse("rust", source)
-    start, end = _bytes(syntax, span)
+    syntax = kept("rust", source)
+    start, end = bytes_of(syntax, span)
     node = syntax.at(start, end)
     if node.type != "call_expression" or (node.start_byte, node.end_byte) != (start, end) or syntax.root.has_error:
         return None
     function = node.child_by_field_name("function")
     path = syntax.text(function) if function is not None else ""
-    if path.rpartition("::")[2] not in ("new", "default", "builder") or key not in _setters(path):
+    kind, _, name = path.rpartition("::")
+    is_builder = name == "builder" or (name in ("new", "default") and kind.endswith(("Options", "Builder")))
+    if not is_builder or key not in _setters(path):
         return None
     parent = node.parent
     if parent is None or parent.type != "field_expression":
         return _unchained(syntax, node, parent, path, key)
     chain = _chain(syntax, node).replace(" ", "")
-    if f".{key}(" in chain or (key in _DEADPOOL and ".runtime(" not in chain):
+    if any(f".{name}(" in chain for name in (key, *_OLD.get(key, ()))) or (key in _DEADPOOL and ".runtime(" not in chain):
         return None
     field = parent.child_by_field_name("field")
     dot = text.rindex(".", span.end, syntax.span(field).start) if field is not None else span.end
     line = text.rfind("\n", span.end, dot)
     indent = text[line + 1 : dot] if line >= 0 else ""
     return Place(span.end, f"\n{indent}" if line >= 0 and not indent.strip() else "", "", path)
+
+
+_OLD = {"acquire_timeout": ("connect_timeout",)}  # what SQLx called them before
 
 
 def _setters(path: str) -> frozenset[str]:
@@ -230,7 +254,7 @@ def _setters(path: str) -> frozenset[str]:
 
 
 def _chain(syntax: Syntax, node: Node) -> str:
-    """The whole chain that starts at ``node``."""
+    """The whole chain that ``node`` is the start of, or a part from the start on."""
     while node.parent is not None and node.parent.type in ("field_expression", "call_expression") and node.parent.child(0) == node:
         node = node.parent
     return syntax.text(node)

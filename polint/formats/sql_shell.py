@@ -14,7 +14,9 @@ from ..tuples import NamedTuple
 from .sql_read import Reader
 from .sql_records import Records, SqlFile, Statement
 
-_HERE = lazy(r"^(?P<command>[^#\n]*?)(?<!<)<<(?!<)(?P<dash>-?)\s*(?P<quote>['\"\\]?)(?P<tag>\w+)['\"]?(?P<rest>[^\n]*)\n", 8)  # MULTILINE
+_HERE = lazy(
+    r"^(?=[^\n]*\n)(?P<command>[^#\n]*?)(?<!<)<<(?!<)(?P<dash>-?)\s*(?P<quote>['\"\\]?)(?P<tag>\w+)['\"]?(?P<rest>[^\n]*)\n", 8
+)  # MULTILINE
 _PSQL = lazy(r"(?:[A-Z_]+=\S*\s+)*(?:exec\s+)?(?:gosu\s+postgres\s+|su-exec\s+postgres\s+)?(?:[\w/]*/)?psql\s")
 # another server, one transaction for all (which ALTER SYSTEM refuses), or SQL from somewhere else
 _ELSEWHERE = lazy(r"\s(?:-h|--host|--single-transaction|-1|-f|--file)(?:[\s=]|$)|\s-h\S|://|\bhost=")
@@ -120,3 +122,19 @@ def _shell(text: str, at: int, end: int, level: int, left: bool) -> Generator[_P
         if line.endswith((" fi", ";fi", " done", " esac")) or (line.endswith("}") and "{" in line and _OPENS.match(line)):
             level = max(0, level - 1)
     return level, left
+
+
+def is_in_single_quotes(text: str, at: int) -> bool:
+    """Whether the SQL at ``at`` is an argument in single quotes, over as many lines as it may have."""
+    return any(found.lastgroup == "single" and found.start("single") <= at <= found.end("single") for found in _ARGUMENT.finditer(text))
+
+
+def argument_around(text: str, at: int) -> tuple[str, int, int] | None:
+    """psql's argument with the SQL at ``at``: the option for another one like it, and where its text begins and ends."""
+    line = text.rfind("\n", 0, at) + 1
+    newline = text.find("\n", at)
+    for found in _ARGUMENT.finditer(text, line, newline if newline >= 0 else len(text)):
+        start, end = found.span(found.lastgroup or 0)
+        if start <= at < end:
+            return "--command=" if "--command=" in found[0] else "--command " if "--command" in found[0] else "-c ", start, end
+    return None

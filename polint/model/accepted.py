@@ -47,8 +47,8 @@ class BaselineEntry:
     kind = "baseline_entry"
 
     def __init__(self, rule: str, subject: str, span: Span, *, is_matched: Fact[bool], fix: Fix | None = None) -> None:
-        self.rule: str = rule
-        self.subject: str = subject
+        self.rule: str = rule  # the rule's code
+        self.subject: str = subject  # what it is about
         self.span: Span = span
         self.is_matched: Fact[bool] = is_matched
         self.fix: Fix | None = fix  # takes it out of the baseline

@@ -106,7 +106,7 @@ def _within(span: Span, name: str, text: str) -> Span | None:
     written = span.text
     if not text:
         return None
-    for lead, tail in (*_AROUND.get(name, ()), ("=", ""), ("", "")):
+    for lead, tail in (*_AROUND.get(name, ()), (f"{name}=", ""), ("=", ""), ("", "")):
         at = written.find(lead + text + tail)
         if at >= 0 and (lead or written.find(text, at + 1) < 0):
             start = span.start + at + len(lead)

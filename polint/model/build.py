@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact
 from ..formats import byte_filter
-from . import consumers, container, crates, fpm, postgres, references, stack, variables
+from ..source import Span
+from . import consumers, container, crates, fpm, postgres, references, stack, told, variables
 from .project import Project, Tree
 
 if TYPE_CHECKING:
@@ -17,14 +18,20 @@ Stated = Mapping[str, Mapping[str, Fact[Any]]]
 
 
 def build_project(
-    tree: Tree, stated: Stated | None = None, servers: Stated | None = None, host: Mapping[str, Fact[Any]] | None = None
+    tree: Tree,
+    stated: Stated | None = None,
+    servers: Stated | None = None,
+    host: Mapping[str, Fact[Any]] | None = None,
+    assumed: Stated | None = None,
 ) -> Project:
     """The linked model of a tree.
 
     ``stated`` and ``servers`` hold what polint.toml says of services and of servers by their names, which beats what
-    the files say; ``host`` what it says of the machine the servers run on.  The keys are those of the file.
+    the files say; ``host`` what it says of the machine the servers run on.  The keys are those of the file.  ``assumed``
+    holds the processes and the pools that clients are to have in this run, whatever they have.
     """
     project = Project()
+    project.assumed = assumed or {}
     project.stacks = stack.find_stacks(tree, project, stated or {})
     found = crates.find_crates(tree)
     files = _php_files(tree, project)
@@ -34,6 +41,8 @@ def build_project(
         postgres.build_servers(current, tree, project, servers or {}, host or {})
         project.servers.extend(current.servers)
         fpms[current.label] = fpm.build_fpms(current, tree, project)
+        if project.assumed:
+            told.assume_children(fpms[current.label], project.assumed)
         container.build_containers(current, fpms[current.label], project)
     postgres.build_unplaced(tree, project, project.stacks, servers or {}, host or {})
     postgres.build_outside(project.stacks, servers or {})
@@ -53,6 +62,11 @@ def build_project(
         from . import pgbouncer
 
         pgbouncer.build_unplaced(tree, project)
+    sized: dict[Span, set[int]] = {}
+    for client in project.pools:
+        client.peers, client.sized = project.pools, sized
+    if project.poolers:
+        container.take_pool_modes(project)
     for server in project.servers:
         server.take_host(host or {})
         server.peers = [other for other in project.servers if other is not server]
@@ -93,6 +107,10 @@ def build_project(
         from . import ladders
 
         ladders.build_ladders(project)
+    if project.init_scripts:
+        from . import role_limits
+
+        role_limits.build_role_limits(project)
     for current in project.stacks:
         variables.build_variables(current, found, tree, project)
         references.build_references(current, tree, project)
@@ -113,6 +131,7 @@ def build_project(
     }
     for pool in project.fpms:
         pool.has_persistent = pool.service in persistent
+        pool.peers = project.fpms
     return project
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..fact import Fact, default, derive, unknown
+from ..fact import Fact, Unknown, default, derive, unknown
 from ..source import Span
 from ..units import INFINITY, Seconds
 from . import read
@@ -55,14 +55,16 @@ class Pool(Section):
         names: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(label, span, raw)
-        self.library = library
-        self.constructor = constructor
-        self.driver = driver
-        self.prepares_by_name = prepares_by_name
+        self.library = library  # the library's name, such as sqlx
+        self.constructor = constructor  # the call that makes it, as written
+        self.driver = driver  # what speaks to the server: sqlx, tokio-postgres, diesel or diesel-async
+        self.prepares_by_name = prepares_by_name  # the driver names its prepared statements
         self._version = version
         self._names = names or {}
-        self.closed = closed
-        self.server: Server | None = None
+        self.closed = closed  # the code closes it at shutdown
+        self.server: Server | None = None  # where it connects, if that is known
+        self.peers: Sequence[Pool] = ()  # all pools of the project, which may read the same places
+        self.sized: dict[Span, set[int]] = {}  # servers by the place of the size of some pool, found out once for all pools
 
     max_connections = setting("max_connections", int, read.count, _own("max_connections"), "", "most connections the pool opens")
     min_connections = setting("min_connections", int, read.count, _own("min_connections"), "", "connections the pool keeps open")
@@ -169,34 +171,47 @@ class Pool(Section):
         return derive("replaces", _when, self.max_lifetime)
 
     @property
-    def limited_wait(self) -> Fact[Seconds]:
-        """How long a caller waits, where a limit needs nothing else: deadpool's also needs a runtime to be built with."""
-        wait = self.acquire_timeout
-        if self.library == "deadpool" and wait.is_known and wait.value == INFINITY:
-            return unknown(wait.name, "a limit needs a runtime")
-        return wait
+    def old_wait(self) -> Fact[Seconds]:
+        """connect_timeout, where the name that it has by now is free."""
+        taken = "acquire_timeout" in self.raw
+        return unknown("connect_timeout", "acquire_timeout is set as well") if taken else self.connect_timeout
 
     @property
     def most_kept(self) -> Fact[int]:
         """The largest number of connections that it can keep open; unknown where it may open none."""
-        size = self.max_connections
+        from .login_readers import is_read_once
+
+        size, place = self.max_connections, self.min_connections.span
+        if any(peer.min_connections.span == place and peer.max_connections.value != size.value for peer in self.peers):
+            return unknown(size.name, "another pool keeps as many, and may open others")
+        if place is not None and not is_read_once(place, self.span):
+            return unknown(size.name, "its code uses the variable for something else as well")
         return unknown(size.name, "a pool of 0 hands out nothing") if size.is_known and size.value < 1 else size
 
     @property
     def fair_share(self) -> Fact[int]:
-        """Two fifths of its server: an old and a new instance fit while one replaces the other.
+        """Two fifths of its server, but not less than it keeps: an old and a new instance fit while one replaces the other.
 
-        Unknown where one value, such as a variable, decides its size and the server's.
+        Unknown where one value, such as a variable, decides its size and the server's, or that of another server's pool.
         """
         if self.server is None:
             return unknown("share", "its server is not known")
         size, limit = self.max_connections, self.server.max_connections
         if size.span is not None and size.span in [leaf.span for leaf in limit.leaves()]:
             return unknown("share", "its size and the server's are one value", size.span)
+        if not self.sized:
+            for peer in self.peers:
+                if (place := peer.max_connections.span) is not None:
+                    self.sized.setdefault(place, set()).add(id(peer.server))
+        if size.span is not None and self.sized.get(size.span, set()) - {id(self.server)}:
+            return unknown("share", "the pool of another server has the same size", size.span)
         usable = self.server.usable_connections
         if usable.is_known and usable.value < 3:
             return unknown("share", "the server has too few connections")
-        return derive("share", lambda slots: slots * 2 // 5, usable)
+        kept = 0 if self.min_connections.is_default else self.min_connections.value or 0
+        if usable.is_known and kept >= usable.value:
+            return unknown("share", "it keeps as many", self.min_connections.span)
+        return derive("share", lambda slots: max(slots * 2 // 5, kept), usable)
 
     @property
     def has_own_check(self) -> bool:
@@ -230,11 +245,13 @@ class Fpm(Section):
         self, label: str, span: Span, raw: Mapping[str, Fact[Any]], *, name: str, service: str, has_persistent: bool = False
     ) -> None:
         super().__init__(label, span, raw)
-        self.name = name
-        self.service = service
-        self.has_persistent = has_persistent
+        self.name = name  # the pool's name, such as www
+        self.service = service  # the compose service that runs it
+        self.has_persistent = has_persistent  # its code opens persistent connections
         self.own: frozenset[str] = frozenset()  # settings that FPM files of the repository decide
         self.has_php_defaults: bool = False  # what no file sets is as PHP itself has it
+        self.peers: Sequence[Fpm] = ()  # all pools of the project, which may read the same places
+        self.is_switched: Callable[[], bool] = lambda: False  # a script or the image's build writes another process manager into its file
 
     pm = setting("pm", str, lambda value: str(value).lower(), lambda section: unknown("pm", "not set"), "", "process manager")
     max_children = setting(
@@ -269,6 +286,19 @@ class Fpm(Section):
         return self.raw.get(key, self.pm)
 
     @property
+    def least_children(self) -> Fact[int]:
+        """How low pm.max_children may go: no lower than the idle workers that pm = dynamic keeps, of which images set no more than 3."""
+        if self.pm.is_known and self.pm.value != "dynamic":
+            return default("pm.max_children", 1, "php-fpm")
+        spare = [getattr(self, name) for name in ("min_spare_servers", "max_spare_servers") if f"pm.{name}" in self.raw]
+        return derive("pm.max_children", lambda *kept: max((3, *kept)), *spare)
+
+    @property
+    def home(self) -> Span | None:
+        """Beside what a further setting goes: a file's setting of it; None where no file of the repository has any."""
+        return self.main_setting.span if self.own else None
+
+    @property
     def first_ignored(self) -> Fact[Any]:
         """The first setting that its process manager does not read, pm itself when there is none."""
         return next(iter(self.ignored), self.pm)
@@ -278,6 +308,17 @@ class Fpm(Section):
         """Settings that files state and its process manager does not read (php-fpm accepts them silently)."""
         names = _IGNORED.get(str(self.pm.value), ()) if self.pm.is_known else ()
         return [fact.named(name) for name in names if (fact := self.raw.get(name)) is not None and fact.is_written]
+
+    @property
+    def needless(self) -> Sequence[Fact[Any]]:
+        """Those settings, where their places decide nothing else: neither a variable, nor for a pool whose process manager reads them."""
+        for fact in self.ignored:
+            readers = [one for one in self.peers if fact.span in [theirs.span for theirs in one.raw.values()]]
+            if fact.via or any(fact.span not in [theirs.span for theirs in one.ignored] for one in readers):
+                raise Unknown(unknown(fact.name, "its place may decide something else", fact.span))
+        if self.is_switched():
+            raise Unknown(unknown("pm", "something writes another one into the file"))
+        return self.ignored
 
     @property
     def ignored_names(self) -> Fact[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..diagnostic import Fix
 from ..fact import Fact, Unknown, default, derive, unknown
 from ..source import Span
 from ..tuples import NamedTuple
 from ..units import Seconds
 from . import read
+from .remedies import Remedy
 from .setting import Section, setting
 
 if TYPE_CHECKING:
@@ -52,16 +54,18 @@ class Connection(Section):
         uses: tuple[Use, ...] = (),
     ) -> None:
         super().__init__(label, span, raw)
-        self.name = name
-        self.framework = framework
+        self.name = name  # the entry's name, or the function that connects
+        self.framework = framework  # laravel, or pdo where PHP code connects itself
         self.services = services
         self.web = web
         self.long_running = long_running
         self.is_used: bool = is_used
         self._uses = uses
+        self.peers: Sequence[Connection] = ()  # all connections of the project
         self.role: str = ""  # as which its workers connect, where that role has a CONNECTION LIMIT
-        self.role_limit: Fact[int] = unknown("CONNECTION LIMIT", "its role has none, as far as known")
-        self.workers: Fact[int] = unknown("PHP workers", "how many there are is not known")
+        self.role_limit: Fact[int] = unknown("CONNECTION LIMIT", "its role has none, as far as known")  # CONNECTION LIMIT of its role
+        self.workers: Fact[int] = unknown("PHP workers", "how many there are is not known")  # PHP workers that connect as its role
+        self.fewer_workers: Fact[int] = unknown("PHP workers", "how many there are is not known")  # for most_workers; see remedies
         self._pooler = next((use.pooler for use in uses if use.pooler is not None), None)
 
     persistent = setting("ATTR_PERSISTENT", bool, read.php_truth, False, "PDO", "keep the connection open in the worker")
@@ -92,6 +96,28 @@ class Connection(Section):
     def persistence(self) -> str:
         """What makes it persistent, as messages call it."""
         return "pg_pconnect()" if self.name == "pg_pconnect" else "PDO::ATTR_PERSISTENT"
+
+    @property
+    def ended_persistence(self) -> Fix | Remedy | None:
+        """It opens a connection of its own each time: the option goes, or its variable says no; None where others share its place."""
+        from ..formats import php_edit
+
+        fact, title = self.persistent, "open a connection that ends with the request"
+        if not fact.is_known or not fact.value or fact.span is None:
+            return None
+        if fact.via:
+            return Remedy(title, ((Fact(fact.name, "written", True, fact.span), False),))
+        if not php_edit.is_within(fact.span, self.span):
+            return None
+        edit = php_edit.renamed(fact.span, "pg_connect") if self.name == "pg_pconnect" else php_edit.removed(fact.span)
+        return Fix(title, "unsafe", (edit,)) if edit is not None else None
+
+    @property
+    def unprepared(self) -> Fact[bool]:
+        """PGSQL_ATTR_DISABLE_PREPARES under the name that its PHP wants: PHP 8.5 calls the older one deprecated."""
+        fact = self.disable_prepares
+        is_new = self.php.is_known and tuple(map(int, self.php.value.split("."))) >= (8, 5)
+        return fact.named("\\Pdo\\Pgsql::ATTR_DISABLE_PREPARES") if is_new and fact.is_default else fact
 
     @property
     def serves_web(self) -> bool:
@@ -192,6 +218,18 @@ class Connection(Section):
         return ", and ".join(said[fact.name] for fact in self.redundant_options)
 
     @property
+    def without_redundancy(self) -> Fix | None:
+        """They go; None where a variable decides one of them, of the environment or of PHP: others may use that."""
+        from ..formats import php_edit
+
+        spans = [fact.span for fact in self.redundant_options if fact.span is not None and not fact.via]
+        if not spans or len(spans) < len(self.redundant_options) or not all(php_edit.is_within(span, self.span) for span in spans):
+            return None
+        edits = php_edit.removed_all(spans)
+        names = " and ".join(f"PDO::{fact.name}" for fact in self.redundant_options)
+        return Fix(f"remove {names}", "safe", edits) if edits else None
+
+    @property
     def session_settings(self) -> Sequence[Fact[str]]:
         """Keys that Laravel turns into a SET when it connects and PgBouncer does not carry over to another server connection.
 
@@ -208,6 +246,17 @@ class Connection(Section):
             if key != path or str(fact.value).replace(" ", "").replace('"', "") not in ("public", "$user,public"):
                 found.append(fact)
         return found
+
+    @property
+    def session_remedy(self) -> Fix | None:
+        """What mends these, and migrations through the pooler."""
+        from . import connection_remedies
+
+        return connection_remedies.carried(self, self._pooler)
+
+    def goes_through(self, pooler: Pooler) -> bool:
+        """Whether some service connects this way through ``pooler``."""
+        return any(use.pooler is pooler for use in self._uses)
 
     @property
     def session_setting(self) -> Fact[Any]:

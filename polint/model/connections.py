@@ -160,6 +160,8 @@ def build_connections(linkers: Sequence[Linker], files: Mapping[str, php.PhpFile
                     uses=tuple(uses), **_runners(users)._asdict(),
                 )
             )  # fmt: skip
+    for connection in project.connections:
+        connection.peers = project.connections
 
 
 class _Runners(NamedTuple):

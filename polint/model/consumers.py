@@ -19,6 +19,7 @@ from .resolve import NOTHING, UNKNOWN, Environment, resolve
 from .server import Consumer, Server
 from .stack import read_env
 from .targets import LOCAL, Link, Target, alone, endpoints, evidence, from_environment, host_of, in_file, is_beyond, locate, needed, reach
+from .told import assume_size, by_hand, told
 
 if TYPE_CHECKING:
     from ..formats import php
@@ -59,6 +60,9 @@ class Linker:
         """Link every service, then what no service runs."""
         for service in self.stack.services.values():
             if server_image(service) is not None or images.is_pgbouncer(service.base_image):
+                client = by_hand(service)
+                if client is not None and server_image(service) is not None:
+                    self.add(client, self.target(service, None))
                 continue
             self.service(service, files)
         if self.ends.poolers:
@@ -92,9 +96,10 @@ class Linker:
         server.left_out = [consumer for consumer in server.consumers if not runs(consumer, best)]
         server.consumers[:] = [consumer for consumer in server.consumers if runs(consumer, best)]
 
-    def add(self, consumer: Consumer, target: Target) -> None:
-        """Put a consumer where it connects to."""
+    def add(self, consumer: Consumer, target: Target, stated: Mapping[str, Fact[Any]] | None = None) -> None:
+        """Put a consumer where it connects to; ``stated`` is what polint.toml says of one that no compose file has."""
         service = self.stack.services.get(consumer.service.partition("/")[0])
+        consumer = told(consumer, service, self.stack, service.stated if service is not None else stated or {}, self.project.assumed)
         if service is not None and service.entry.profiles:
             consumer = consumer._replace(profiles=service.entry.profiles)
         if target.past:
@@ -146,7 +151,7 @@ class Linker:
         for target in self.said(stated) or ([alone(self.ends)] if single else []):
             if target.server is None and not target.pooler and not single:
                 continue  # it is another stack's server
-            self.add(Consumer(name, "stated", replicas.named("replicas"), processes, pool.named("pool"), pool.span), target)
+            self.add(Consumer(name, "stated", replicas.named("replicas"), processes, pool.named("pool"), pool.span), target, stated)
 
     def said(self, stated: Mapping[str, Fact[Any]]) -> list[Target]:
         """Where polint.toml says a service connects: names of servers, or ``compose file:name``; none when it says nothing."""
@@ -227,6 +232,7 @@ class Linker:
             consumer = Consumer(service.name, "rust", service.replicas, processes, least, service.span, highest=most)
             self.add(consumer, self.target(service, None))
             return True
+        assume_size([pool for pool, _ in pools], self.project.assumed.get(service.name))
         targets = []
         for pool, call in pools:
             url = resolve("url", call.target, service.environment.outlined) if call.target is not None else None

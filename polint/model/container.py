@@ -5,13 +5,15 @@ Facts from the Compose specification; what a signal means to a program is that p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..diagnostic import Fix
 from ..fact import Fact, default, derive, unknown
 from ..source import Span
 from ..units import INFINITY, Bytes, Seconds
-from . import images, read
+from . import images, read, readiness
 from .memory import read_size
 from .resolve import Environment, resolve
 from .setting import Section, setting
@@ -19,7 +21,7 @@ from .setting import Section, setting
 if TYPE_CHECKING:
     from .client import Fpm
     from .project import Project, Service, Stack
-    from .server import Consumer
+    from .server import Consumer, Server
 
 _NUMBERS = {"1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
 
@@ -33,6 +35,9 @@ def read_signal(value: object) -> str:
         return _NUMBERS[text]
     return text if text.startswith("SIG") else f"SIG{text}"
 
+
+_MARGIN = 2  # seconds between the end of the last request and SIGKILL
+_NO_PLACE: Fact[str] = unknown("process_control_timeout", "no file states it")
 
 _PARTS = (("ms", 0.001), ("us", 1e-6), ("h", 3600.0), ("m", 60.0), ("s", 1.0))  # a longer unit before the one it begins with
 
@@ -70,13 +75,20 @@ class Container(Section):
 
     def __init__(self, name: str, span: Span, raw: Mapping[str, Fact[Any]], replicas: Fact[int]) -> None:
         super().__init__(f"service {name}", span, raw)
-        self.name = name
-        self.replicas = replicas
+        self.name = name  # the compose service
+        self.replicas = replicas  # copies that run
         self.program: str = ""
-        self.drain: Fact[Seconds] = unknown("process_control_timeout", "what runs in it is not known")
-        self.has_healthcheck: Fact[bool] = unknown("healthcheck", "its image may have one")
+        self.drain: Fact[Seconds] = unknown("process_control_timeout", "what runs in it is not known")  # php-fpm's, when stopped
+        self.drain_text: Fact[str] = unknown("process_control_timeout", "no file states it")  # the same as it is written
+        self.pool_modes: Sequence[Fact[str]] = ()  # of the PgBouncer in it, and of its databases
+        self.has_healthcheck: Fact[bool] = unknown("healthcheck", "its image may have one")  # something checks it
         self.impatient: Sequence[str] = ()  # services that start after it without waiting for its health
+        self.health_check: Fact[str] = unknown("healthcheck", "it runs no PostgreSQL")  # as its compose file has it, "" for none
+        self.check_command: Fact[str] = unknown("healthcheck", "it runs no PostgreSQL")  # what would check a server's health
+        self._patience: Callable[[], Fix | None] = lambda: None
         self.children: Sequence[Fact[int]] = ()  # pm.max_children of each of its php-fpm pools
+        self.pools: Sequence[Fpm] = ()  # these pools
+        self.peers: Sequence[Container] = ()  # all of the project, which may share what is written
 
     memory = setting("memory", Bytes, read_size, lambda section: unknown("memory", "nothing limits it"), "", "most memory it may take")
     stop_signal = setting(
@@ -92,6 +104,16 @@ class Container(Section):
         return bool(self.children)
 
     @property
+    def wanted_check(self) -> Fact[str]:
+        """The health check it has, else the one that its server should have."""
+        return self.health_check if self.health_check.is_written else self.check_command
+
+    @property
+    def patience(self) -> Fix | None:
+        """What lets ``impatient`` wait for its health; see readiness.patience."""
+        return self._patience()
+
+    @property
     def php_workers(self) -> Fact[int]:
         """Workers that its php-fpm pools can start together, as far as their numbers are known."""
         known = [fact for fact in self.children if fact.is_known]
@@ -101,6 +123,32 @@ class Container(Section):
     def most_children(self) -> Fact[int]:
         """pm.max_children of the pool that can start most."""
         return max((fact for fact in self.children if fact.is_known), key=lambda fact: fact.value, default=self.php_workers)
+
+    @property
+    def own_children(self) -> Fact[int]:
+        """The same, where no container of another size reads its place."""
+        most = self.most_children
+        others = [one for one in self.peers if one is not self and any(fact.span == most.span for fact in one.children)]
+        if any(not one.memory.is_known or one.memory.value != self.memory.value for one in others):
+            return unknown(most.name, "another container reads the same place", most.span)
+        return most
+
+    @property
+    def least_children(self) -> Fact[int]:
+        """How low that number may go for its pool to start."""
+        most = self.most_children
+        found = (fpm.least_children for fact, fpm in zip(self.children, self.pools, strict=True) if fact is most)
+        return next(found, unknown(most.name, "its pool is not known"))
+
+    @property
+    def other_children(self) -> int:
+        """Workers of the pools that can start fewer."""
+        return self.php_workers.value - self.most_children.value
+
+    @property
+    def no_children(self) -> Fact[int]:
+        """What is left where not even that many fit."""
+        return unknown("pm.max_children", "no number of workers fits")
 
     @property
     def stop_fault(self) -> Fact[str]:
@@ -124,17 +172,57 @@ class Container(Section):
 
     @property
     def gentle_signal(self) -> Fact[str]:
-        """The signal that ends its program without cutting off work; unknown where another than the present one mends nothing.
+        """The signal that ends its program without cutting off work; unknown where none does.
 
-        SIGINT: PgBouncer's SHUTDOWN WAIT_FOR_SERVERS, PostgreSQL's fast shutdown.  SIGQUIT: php-fpm lets requests end.
+        SIGINT: PostgreSQL's fast shutdown; PgBouncer's, which waits for transactions, and in session mode for clients: there
+        SIGQUIT is what does not wait.  SIGQUIT: php-fpm lets requests end.
         """
-        signal = self.stop_signal
-        gentle = {"PostgreSQL": "SIGINT", "PgBouncer": "SIGINT", "php-fpm": "SIGQUIT"}.get(self.program, "")
-        if not gentle or not signal.is_known or signal.value == gentle:
-            return unknown("stop_signal", "no other signal is better", signal.span)
-        if self.program == "php-fpm" and (not self.stop_grace_period.is_known or self.drain.value > self.stop_grace_period.value):
-            return unknown("stop_signal", "its requests may take longer than the grace period", signal.span)
-        return default("stop_signal", gentle, self.program)
+        if self.program == "PgBouncer":
+            if not self.pool_modes:
+                return unknown("stop_signal", "its pool_mode is not known")
+            return derive("stop_signal", lambda *modes: "SIGQUIT" if "session" in modes else "SIGINT", *self.pool_modes)
+        gentle = {"PostgreSQL": "SIGINT", "php-fpm": "SIGQUIT"}.get(self.program, "")
+        return default("stop_signal", gentle, self.program) if gentle else unknown("stop_signal", "what runs in it is not known")
+
+    @property
+    def stop_cause(self) -> Fact[str]:
+        """What is to change about how it stops, as it is written: the signal, the grace period, or php-fpm's own time limit."""
+        return self._stop_remedy[0]
+
+    @property
+    def stop_cure(self) -> Fact[str]:
+        """What that becomes."""
+        return self._stop_remedy[1]
+
+    @property
+    def stop_knob(self) -> str:
+        """The name of ``stop_cause``."""
+        return self.stop_cause.name
+
+    @property
+    def _stop_remedy(self) -> tuple[Fact[str], Fact[str]]:
+        signal, gentle, grace, drain = self.stop_signal, self.gentle_signal, self.stop_grace_period, self.drain
+        if not (signal.is_known and gentle.is_known):
+            return gentle, gentle
+        if signal.value != gentle.value:
+            shared = [peer for peer in self.peers if signal.span is not None and peer.stop_signal.span == signal.span]
+            other = next((peer for peer in shared if not peer.gentle_signal.is_known or peer.gentle_signal.value != gentle.value), None)
+            return signal, gentle if other is None else unknown("stop_signal", f"{other.name} is stopped with it as well", signal.span)
+        if self.program != "php-fpm" or not (grace.is_known and drain.is_known):
+            none: Fact[str] = unknown("stop_signal", "no other signal is better", signal.span)
+            return none, none
+        if drain.value:
+            return self._as_written(grace, "stop_grace_period"), derive(
+                "stop_grace_period", lambda limit: f"{math.ceil(limit) + _MARGIN}s", drain
+            )
+        if grace.value <= 2 * _MARGIN or not self.drain_text.is_written:
+            return _NO_PLACE, _NO_PLACE
+        return self.drain_text, derive("process_control_timeout", lambda limit: f"{math.floor(limit) - _MARGIN}s", grace)
+
+    def _as_written(self, fact: Fact[Any], key: str) -> Fact[str]:
+        """A setting with its own text for a value."""
+        text = self.raw[key].value if key in self.raw else ""
+        return Fact(fact.name, fact.origin, str(text), fact.span, fact.sources, fact.reason, fact.via)
 
     @property
     def stop_place(self) -> Fact[Any]:
@@ -167,6 +255,8 @@ def surge(consumers: Iterable[Consumer], containers: Mapping[str, Container]) ->
         container = containers.get(consumer.service.partition("/")[0])
         if container is None or container.replicas is not consumer.replicas or not container.replicas.is_known:
             continue
+        if consumer.surge is not None:  # polint.toml tells how it is updated: not by Swarm
+            continue
         order, parallelism, all_of_it = container.update_order, container.update_parallelism, consumer.at_least
         if order.is_known and order.value == "start-first" and parallelism.is_known and all_of_it.is_known and container.replicas.value > 0:
             extra = int(min(parallelism.value, container.replicas.value)) * (all_of_it.value // container.replicas.value)
@@ -187,14 +277,46 @@ def build_containers(stack: Stack, fpms: Mapping[str, Sequence[Fpm]], project: P
     containers = {name: _container(service, stack.outer) for name, service in stack.services.items()}
     for name, pools in fpms.items():
         containers[name].children = [fpm.max_children for fpm in pools]
+        containers[name].pools = pools
         for fpm in pools:  # process_control_timeout is of all pools
             containers[name].drain = fpm.process_control_timeout
+            containers[name].drain_text = _text(fpm.raw.get("process_control_timeout"))
+    stack.containers = containers
     for server in stack.servers:
         server.containers = containers
         server.container = containers.get(server.service)
         if server.container is not None:
-            server.container.impatient = _impatient(server.service, stack)
+            _wait_for(server, server.container, stack)
     project.containers.extend(containers.values())
+    for one in containers.values():
+        one.peers = project.containers
+
+
+def _text(fact: Fact[Any] | None) -> Fact[str]:
+    """A setting's own text, where a file states it."""
+    if fact is None or not fact.is_written:
+        return _NO_PLACE
+    return Fact(fact.name, fact.origin, str(fact.value), fact.span, fact.sources, fact.reason, fact.via)
+
+
+def take_pool_modes(project: Project) -> None:
+    """Tell the containers that PgBouncer runs in how it hands out connections."""
+    for pooler in project.poolers:
+        for container in project.containers:
+            if container.span == pooler.span and container.name == pooler.service:
+                own = [one.pairs["pool_mode"] for one in pooler.databases if "pool_mode" in one.pairs]
+                users = [pairs["pool_mode"] for pairs in pooler.user_settings.values() if "pool_mode" in pairs]
+                container.pool_modes = (pooler.pool_mode, *own, *users)
+
+
+def _wait_for(server: Server, container: Container, stack: Stack) -> None:
+    """Tell a server's container who does not wait for it, and how they would."""
+    container.impatient = early = _impatient(server.service, stack)
+    if early:
+        service = stack.services[server.service]
+        container.health_check = readiness.health_check(service)
+        container.check_command = readiness.check_command(service, server)
+        container._patience = lambda: readiness.patience(service.name, early, stack)
 
 
 def _container(service: Service, outer: Environment) -> Container:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..diagnostic import Edit, Fix
 from ..fact import Fact, derive, unknown
 from ..formats import compose
 from ..patterns import lazy
@@ -33,13 +34,38 @@ class Entrance:
 
     kind = "entrance"
 
-    def __init__(self, label: str, span: Span, method: Fact[str], weakness: str, is_published: Fact[bool], port: Fact[int]) -> None:
+    def __init__(
+        self,
+        label: str,
+        span: Span,
+        method: Fact[str],
+        weakness: str,
+        is_published: Fact[bool],
+        port: Fact[int],
+        takes_scram: bool = False,
+    ) -> None:
         self.label = label
         self.span = span
         self.method = method
         self.weakness = weakness
         self.is_published = is_published
-        self.port = port
+        self.port = port  # the port of the host
+        self.takes_scram = takes_scram  # PgBouncer can ask for SCRAM with the secrets it has
+        self.is_shared: bool = False  # another service's port is published by the same words
+
+    @property
+    def fix(self) -> Fix | None:
+        """A login that needs no more than its own line, else a port for the host alone."""
+        span = self.method.span
+        if self.takes_scram and span is not None and span.text.strip("'\"") == self.method.value:
+            return Fix("ask for SCRAM", "unsafe", (Edit(span, span.text.replace(self.method.value, "scram-sha-256")),))
+        place = self.is_published.span if self.is_published.is_known else None
+        if place is None or self.is_shared:
+            return None
+        from ..formats import compose_ports
+
+        edit = compose_ports.on_host_only(place)
+        return Fix("publish the port to the host alone", "unsafe", (edit,)) if edit is not None else None
 
     @property
     def is_weak(self) -> bool:
@@ -58,6 +84,14 @@ def build_entrances(project: Project) -> None:
             found = service.environment.variables.get("POSTGRES_HOST_AUTH_METHOD")
             if found is not None:
                 project.entrances.extend(_server(service, found, stack))
+    users: dict[tuple[str, int], set[str]] = {}
+    for stack in project.stacks:
+        for service in stack.services.values():
+            for one in service.entry.ports:
+                users.setdefault((one.span.path, one.span.start), set()).add(service.name)
+    for entrance in project.entrances:
+        place = entrance.is_published.span if entrance.is_published.is_known else None
+        entrance.is_shared = place is not None and len(users.get((place.path, place.start), ())) > 1
 
 
 def _server(service: Service, method: Fact[str], stack: Stack) -> Iterator[Entrance]:
@@ -79,7 +113,8 @@ def _pooler(pooler: Pooler, stack: Stack) -> Iterator[Entrance]:
     if method.is_known and method.value == "plain":
         tls = pooler.client_tls_sslmode
         weakness = weakness if tls.is_known and tls.value in ("disable", "allow", "prefer") else ""
-    yield Entrance(pooler.label, pooler.span, method, weakness, published, port)
+    takes_scram = method.is_known and method.value == "plain" and _has_passwords(pooler)
+    yield Entrance(pooler.label, pooler.span, method, weakness, published, port, takes_scram)
     if pooler.auth_file is None or weakness:
         return
     from .pgbouncer import secrets
@@ -89,6 +124,17 @@ def _pooler(pooler: Pooler, stack: Stack) -> Iterator[Entrance]:
         text = "its MD5 secrets, which are as good as the passwords, are in the repository"
         fact: Fact[Any] = Fact("auth_file", "written", "MD5 secrets", hashed[0])
         yield Entrance(pooler.label, hashed[0], fact, text, published, port)
+
+
+def _has_passwords(pooler: Pooler) -> bool:
+    """Whether all users of a PgBouncer are in its auth_file, with their passwords as they are."""
+    others = any(name in pooler.raw for name in ("auth_user", "auth_query", "auth_hba_file"))
+    if pooler.auth_file is None or pooler.looks_users_up or others:
+        return False
+    from .pgbouncer import secrets
+
+    known = [secret for _, secret, _ in secrets(pooler.auth_file)]
+    return bool(known) and all(secret and not _MD5.fullmatch(secret) and not secret.startswith("SCRAM-SHA-256$") for secret in known)
 
 
 def is_published(service: Service, port: int, stack: Stack) -> Fact[bool]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostic import Edit, Fix
 from ..fact import Fact, default, unknown
 from ..formats import Entry
+from ..patterns import lazy
 from ..source import Span
 from ..value import Literal, env_reads
 from . import images, read
@@ -80,6 +83,9 @@ class Effective:
                 raw["pm.max_children"] = unknown("pm.max_children", "process.max caps all pools together", self.most.span)
 
 
+_MOUNTED = images.FpmImage("", False, folder="/usr/local/etc/php-fpm.d")  # an image nobody sees, and a file where the official one looks
+
+
 def runs_fpm(service: Service) -> images.FpmImage | None:
     """What FPM image a service runs, None when it runs something else."""
     image = images.fpm_image(service.base_image) if service.base_image else None
@@ -87,6 +93,8 @@ def runs_fpm(service: Service) -> images.FpmImage | None:
         return None
     if image is None and any(posixpath.basename(word).startswith("php-fpm") for text, _ in service.command for word in text.split()):
         return images.FpmImage("", False)  # Debian's is php-fpm8.3, Alpine's php-fpm83
+    if image is None and not service.base_image and not service.command and any(_MOUNTED.folder in target for target in service.mounts):
+        return _MOUNTED
     return image
 
 
@@ -204,6 +212,8 @@ def build_fpms(stack: Stack, tree: Tree, project: Project) -> dict[str, list[Fpm
     for service, image in services:
         effective = _effective(service, image, stack, tree, project, only=len(services) == 1)
         found[service.name] = _pools(effective, service, image, project)
+        for fpm in found[service.name]:
+            fpm.is_switched = partial(_is_switched, effective[0].files, service, tree)
     return found
 
 
@@ -274,7 +284,7 @@ def _effective(
         for raw in effective.pools.values():
             raw.update({key: unknown(key, "its image has php-fpm files that are not read") for key, fact in raw.items() if fact.is_default})
     # of an image that is known for some settings only, the others are not known to be absent
-    return effective, "pm" in dict(image.settings) if image.settings else seen
+    return effective, "pm" in dict(image.settings) if image.settings else seen and image is not _MOUNTED
 
 
 def _has_unseen(service: Service, tree: Tree) -> bool:
@@ -318,8 +328,24 @@ def build_unplaced(tree: Tree, project: Project) -> None:
         add(effective, path, tree, project, Environment({}, "nothing tells which container reads this file"))
         for name in effective.pools:
             fpm = effective.pool(name, f"pool {name}", None, "")
+            fpm.is_switched = partial(_is_switched, effective.files, None, tree)
             validate(fpm, project, complete=False)
             project.fpms.append(fpm)
+
+
+def _is_switched(files: Sequence[str], service: Service | None, tree: Tree) -> bool:
+    """Whether some script or the build of an image writes another process manager, or what it reads, into one of ``files``."""
+    near = {path.partition("/")[0] for path in files if "/" in path}
+    others = [*tree.paths("dockerfile"), *tree.paths("shell")]
+    paths = [path for path in others if len(near) != 1 or path.partition("/")[0] in near]
+    if service is not None:
+        paths += [path for folder in service.folders for path in tree.programs(folder) if posixpath.splitext(path)[1] in ("", ".sh")]
+    texts = [service.runs, *(text for text, _ in service.command)] if service is not None else []
+    texts += [tree.data(path).decode("utf-8", "replace") for path in dict.fromkeys(paths) if path not in files]
+    return any(_SWITCH.search(text) for text in texts)
+
+
+_SWITCH = lazy(r"\bpm\\?\.(?:start_servers|min_spare_servers|max_spare_servers|process_idle_timeout|max_spawn_rate)|\bpm[^\w\n]{0,8}=")
 
 
 def _is_fpm_conf(data: bytes) -> bool:

@@ -51,6 +51,11 @@ class PostgresImage(NamedTuple):
     max_connections: int | str = 100
     arguments: tuple[str, ...] = ()
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether what it sets by itself is about memory and connections alone."""
+        return self.max_connections in (_TUNED, _COMPUTED)
+
 
 _BITNAMI = tuple(
     (prefix + name, setting)
@@ -66,6 +71,7 @@ _BITNAMI = tuple(
 )
 _BITNAMI_IMAGE = PostgresImage("bitnami/postgresql", True, _BITNAMI, arguments=("POSTGRESQL_EXTRA_FLAGS", "POSTGRES_EXTRA_FLAGS"))
 _OFFICIAL = PostgresImage("postgres", True)
+_COMPUTED = "spilo computes it from the memory of the host"
 _TUNED = "timescaledb-tune sets it by the memory of the host when the data directory is made"
 # repository -> what it is; each one's entrypoint was read in its own repository
 _POSTGRES: dict[str, PostgresImage] = {
@@ -80,7 +86,7 @@ _POSTGRES: dict[str, PostgresImage] = {
     "timescale/timescaledb-ha": PostgresImage("timescale/timescaledb-ha", False, (), _TUNED),
     "supabase/postgres": PostgresImage("supabase/postgres", True, (), "the image brings its own postgresql.conf"),
     "crunchydata/crunchy-postgres": PostgresImage("crunchy-postgres", True, (("MAX_CONNECTIONS", "max_connections"),)),
-    "zalando/spilo": PostgresImage("spilo", False, (), "spilo computes it from the memory of the host"),
+    "zalando/spilo": PostgresImage("spilo", False, (), _COMPUTED),
 }
 # Names that hold "postgres" and are no server.
 _NOT_SERVERS = lazy(
@@ -97,7 +103,7 @@ def postgres_image(text: str) -> PostgresImage | None:
     if found is not None:
         return found
     base = name.base.lower()
-    if _NOT_SERVERS.search(base) or not re.search(r"postgres|postgis|pgvector|timescale", base):
+    if _NOT_SERVERS.search(base) or not re.search(r"postgres|postgis|pgvector|timescale|^pgsql$", base):
         return None
     return PostgresImage(name.repository, False, (), f"{name.repository} may bring its own configuration")
 

@@ -21,10 +21,10 @@ class Ladder:
 
     def __init__(self, of: str, server: Server, server_limit: Fact[Seconds], client: str, client_limit: Fact[Seconds], span: Span) -> None:
         self.of = of
-        self.server = server
-        self.server_limit = server_limit
-        self.client = client
-        self.client_limit = client_limit
+        self.server = server  # the server
+        self.server_limit = server_limit  # the server's limit
+        self.client = client  # the client, as messages call it
+        self.client_limit = client_limit  # the client's limit
         self.span = span
         self.label = f"{client} on {server.label}"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
+from ..diagnostic import Fix
 from ..fact import Fact, default, derive, unknown
+from ..formats import format_of
 from ..patterns import lazy
 from ..source import Span
-from . import artisan
+from . import artisan, remedies
 from .connections import driver, is_database
 from .project import Project, Service, Tree
 from .resolve import NOTHING, resolve
@@ -23,20 +25,36 @@ if TYPE_CHECKING:
 _TEST = lazy(r"(^|/)([Tt]ests?|[Ss]pecs?|[Tt]esting|[Bb]enchmarks?)/|(Tests?|TestCase|_test)\.php$")
 
 
+_READS = lazy(rb"(?i)\bget(?:Raw)?QueryLog\b")
+
+
 class QueryLog:
     """A call of ``enableQueryLog()``.
 
     ``is_bounded``: a test, a condition or a method that is a switch of its own holds the call, or the file ends the log.
-    ``uses_postgresql``: the application it is part of keeps its data there.
+    ``uses_postgresql``: the application it is part of keeps its data there.  ``readers`` are the files that may ask for this log.
     """
 
     kind = "query_log"
 
-    def __init__(self, span: Span, *, is_bounded: bool, uses_postgresql: Fact[bool]) -> None:
+    def __init__(self, span: Span, *, is_bounded: bool, uses_postgresql: Fact[bool], readers: Set[str]) -> None:
         self.span: Span = span
         self.label: str = f"query log in {span.path}"
         self.is_bounded: bool = is_bounded
         self.uses_postgresql: Fact[bool] = uses_postgresql
+        self._readers = readers
+
+    @property
+    def ended(self) -> Fix | None:
+        """A log that nobody reads is not kept, another ends where it has been read; None where that cannot be told."""
+        from ..formats import php_edit
+
+        if not self._readers:
+            title, edit = "keep no log that nobody reads", php_edit.removed(self.span)
+        else:
+            title = "end the log where it has been read"
+            edit = php_edit.log_ended(self.span) if self._readers == {self.span.path} else None
+        return Fix(title, "safe", (edit,)) if edit is not None else None
 
 
 def build_laravel(files: Mapping[str, php.PhpFile], linkers: Sequence[Linker], tree: Tree, project: Project) -> None:
@@ -60,12 +78,16 @@ def build_query_logs(files: Mapping[str, php.PhpFile], linkers: Sequence[Linker]
         if is_database(file):
             root = posixpath.dirname(posixpath.dirname(path))
             roots[root] = Fact("database", "written", True) if path in linked else _uses_postgresql(root, file, tree, project)
+    # a test, and a file that keeps a log itself, read their own
+    readers = {path for path in tree.paths("php") if _READS.search(tree.data(path)) and _TEST.search(path) is None}
     for path, file in files.items():
         for call in file.query_logs:
             bounded = call.is_conditional or call.is_ended or _TEST.search(path) is not None
             above = [root for root in roots if below(path, root)]
             uses = roots[max(above, key=len)] if above else unknown("database", "its config/database.php is not in the repository")
-            project.query_logs.append(QueryLog(call.span, is_bounded=bounded, uses_postgresql=uses))
+            mine = {one for one in readers if one == path or not (one in files and files[one].query_logs)}
+            log = QueryLog(call.span, is_bounded=bounded, uses_postgresql=uses, readers=mine)
+            project.query_logs.append(log)
 
 
 def _uses_postgresql(root: str, file: php.PhpFile, tree: Tree, project: Project) -> Fact[bool]:
@@ -92,14 +114,16 @@ class Worker:
     kind = "worker"
 
     def __init__(self, service: Service, command: str, span: Span, options: str) -> None:
-        self.service: str = service.name
-        self.command: str = command
+        self.service: str = service.name  # the compose service
+        self.command: str = command  # the artisan command it runs
         self.span: Span = span
         self.label: str = f"worker {service.name}"
         self.connection: str = ""
         self.sharer: str = ""
-        self.role: Fact[str] = unknown("role", "which role it connects as is not known")
-        self.web_role: Fact[str] = unknown("role", "which role the web service connects as is not known")
+        self.role: Fact[str] = unknown("role", "which role it connects as is not known")  # the role it connects as
+        self.web_role: Fact[str] = unknown("role", "which role the web service connects as is not known")  # that of ``sharer``
+        self.has_one_file: bool = False  # its stack is one compose file, with nothing laid over it
+        self._place = service.span
         self._options = options
 
     @property
@@ -110,6 +134,16 @@ class Worker:
         if any(sign in self._options for sign in ("\0", "$")):
             return unknown("is_recycled", "its options are not all known", self.span)
         return Fact("is_recycled", "written", False, self.span)
+
+    @property
+    def recycling(self) -> Fix | None:
+        """It ends after an hour, and is started again; None where other files have a say in that."""
+        if not self.has_one_file or format_of(self.span.path) != "compose":
+            return None
+        from ..formats import compose_command
+
+        edits = compose_command.recycled(self._place, self.span, "--max-time=3600")
+        return Fix("let the worker end after an hour, and start it again", "unsafe", tuple(edits)) if edits else None
 
     @property
     def is_separate(self) -> Fact[bool]:
@@ -134,6 +168,7 @@ def build_workers(linkers: Sequence[Linker], project: Project) -> None:
             worker = _worker(service) if service.name in known else None
             if worker is None:
                 continue
+            worker.has_one_file = linker.stack.project is not None and len(linker.stack.project.sources) == 1
             project.workers.append(worker)
             mine = links.get(service.name, [])
             if len(mine) != 1:
@@ -202,3 +237,4 @@ def build_role_limits(project: Project) -> None:
             connection.role_limit = limit
             if workers:
                 connection.workers = derive("PHP workers", lambda *counts: sum(counts), *workers)
+                connection.fewer_workers = remedies.fewer_workers(connection.workers, connection.most_workers, limit, project.fpms)

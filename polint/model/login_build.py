@@ -10,8 +10,8 @@ from ..patterns import lazy
 from ..source import Span
 from ..value import Value, env_reads
 from . import images
-from .addresses import Url, take_apart
-from .login_code import CodeLogins, as_text
+from .addresses import Url, part, take_apart
+from .login_code import CodeLogins, as_text, url_of
 from .logins import Login
 from .passwords import Given, build_passwords, is_for_tests, of_commands, of_variables
 from .postgres import server_image
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _HOST = lazy(r"^(\w*(?:PG|DB|POSTGRES|POSTGRESQL|DATABASE|SQL)\w*?_?)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$")
 _LONG = 100  # no variable's name is that long
+# libpq's connection string, quotes and escapes left out; other drivers separate theirs with semicolons
+_KEYWORDS = lazy(r"\s*[a-z_]+=[^\s;'\"\\]*(?:\s+[a-z_]+=[^\s;'\"\\]*)+\s*")
 _URL_NAME = lazy(r"_?(?:URL|URI|DSN)$")
 _USERS = ("USER", "USERNAME", "USER_NAME", "ROLE")
 _PASSWORDS = ("PASSWORD", "PASS", "PASSWD", "PWD")
@@ -64,6 +66,7 @@ class Maker:
         for link in self.linker.links:
             found = self.code.of_link(link)
             if found is not None:
+                found.link = link
                 self.finish(found, link.service, self.may_be_direct(link))
         read = {link.service.name for link in self.linker.links if link.service is not None}
         for service in self.linker.stack.services.values():
@@ -124,6 +127,8 @@ class Maker:
                 span = fact.span or next(iter(places), None)
                 if url is not None and span is not None:
                     self.of_url(service, name, fact, url, span, places)
+            elif "host=" in fact.value:
+                self.of_keywords(service, name, fact, places)
             elif len(name) < _LONG and (found := _HOST.match(name)) and UNKNOWN not in fact.value:
                 self.of_host(service, name, found.group(1), fact)
 
@@ -139,7 +144,29 @@ class Maker:
             host=host, user=user.named("user"), sslmode=sslmode, application_name=application,
             target=reach(service, url.host or host_of(fact.value), self.linker.ends) if UNKNOWN not in url.host else _NOWHERE,
         )  # fmt: skip
+        login.source = url_of(fact)
         self.code.password(fact, login, *places)
+        self.finish(login, service, purpose=name)
+
+    def of_keywords(self, service: Service, name: str, fact: Fact[str], places: tuple[Span, ...]) -> None:
+        """The login of a variable that holds keywords as libpq takes them: ``host=db user=app dbname=shop``."""
+        if _KEYWORDS.fullmatch(fact.value) is None:
+            return
+        pairs = dict(pair.split("=", 1) for pair in fact.value.split())
+        host = pairs.get("host", "")
+        target = reach(service, host, self.linker.ends) if host and UNKNOWN not in host else _NOWHERE
+        if target.server is None and not target.pooler:
+            return
+
+        def keyword(key: str, reason: str = "the program may set it") -> Fact[str]:
+            return part(key, fact, pairs[key], *places) if pairs.get(key) else unknown(key, reason)
+
+        login = Login(
+            f"login {name} of service {service.name}", fact.span or service.span, client="variables", service=service.name,
+            host=keyword("host"), user=keyword("user", "no keyword names it"), sslmode=keyword("sslmode"),
+            application_name=keyword("application_name"), target=target,
+        )  # fmt: skip
+        self.code.word(keyword("password"), login)
         self.finish(login, service, purpose=name)
 
     def of_host(self, service: Service, name: str, prefix: str, fact: Fact[str]) -> None:
@@ -193,6 +220,7 @@ class Maker:
             application_name=unknown("application_name", "its clients bring their own"),
             target=reach(service, str(host.value), self.linker.ends),
         )  # fmt: skip
+        login.home = self.poolers[service.name].home
         if "password" in one.pairs:
             self.code.word(one.pairs["password"], login)
         return login
@@ -246,10 +274,18 @@ def build_logins(linkers: Sequence[Linker], files: Mapping[str, php.PhpFile], tr
         maker = Maker(linker, tree, project)
         if number == len(linkers) - 1:  # what no stack runs belongs to none
             linker.links += [link for link in _unplaced(linker, files) if id(link.entry or link.call) not in placed]
-        project.logins += maker.run()
+        found = maker.run()
+        project.logins += found
+        if any(login.bypassed is not None for login in found):
+            from .pooler_detour import build_detours
+
+            build_detours(linker, found)
         given += (Given(fact, _owner(login), _names_of(login, name)) for fact, login, name in maker.code.passwords)
         given += (*of_variables(linker.stack), *of_commands(linker.stack))
+    for login in project.logins:
+        login.peers = project.logins
     _mark_repeats(project.logins)
+    _mark_shared(project.logins)
     if given:
         build_passwords(given, project)
 
@@ -269,6 +305,19 @@ def _mark_repeats(logins: Iterable[Login]) -> None:
             here = (login.span.path, login.span.start)
             login.repeats_place = pair in places or here in places
             places |= {pair, here}
+
+
+def _mark_shared(logins: Iterable[Login]) -> None:
+    """Logins whose sslmode is decided, or would be, where that of one to another server is, which may know no encryption."""
+    inside: set[object] = set()
+    places: list[tuple[Login, object]] = []
+    for login in logins:
+        span = login.sslmode.span or login.home or login.span
+        places.append((login, (span.path, span.start)))
+        if not login.is_outside:
+            inside.add((span.path, span.start))
+    for login, place in places:
+        login.shares_mode = place in inside
 
 
 def _unplaced(linker: Linker, files: Mapping[str, php.PhpFile]) -> Iterator[Link]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
+from ..patterns import lazy
 from ..source import Span
 from .addresses import decoded, part, take_apart
+from .login_readers import is_taken_whole
 from .logins import Login
 from .project import Tree
 from .resolve import UNKNOWN, Environment, resolve
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from ..formats import php, rust
     from .consumers import Linker
 
+_REFERENCE = lazy(r"\$\{[^{}]*\}|\$\w+|\{[^{}]*\}|\$\$")
+_URL = lazy(r"""(["']?)(?<![a-z])[a-z]+://[^\s"'<>`#]+\1""")
+
 
 class CodeLogins:
     """Makes the logins of the places in code that a stack's linker saw, and notes their passwords."""
@@ -25,6 +31,7 @@ class CodeLogins:
         self.linker = linker
         self.tree = tree
         self.passwords: list[tuple[Fact[str], Login, str]] = []  # with the name of the database
+        self._said: dict[tuple[tuple[str, ...], tuple[bytes, ...]], bool] = {}
 
     def of_link(self, link: Link) -> Login | None:
         """The login of one place in code."""
@@ -49,8 +56,25 @@ class CodeLogins:
             f"login of {where}", call.span, client="rust", service=link.service.name if link.service is not None else "",
             host=host, user=user, sslmode=sslmode, application_name=name, target=link.target,
         )  # fmt: skip
+        login.home = login.source = url_of(whole)
+        self.readers(login, link)
+        login.may_encrypt = call.library == "sqlx" and (not login.is_outside or self.has_tls(link))
         self.password(whole, login)
         return login
+
+    def has_tls(self, link: Link) -> bool:
+        """Whether SQLx is built with TLS: a Cargo.toml in a folder of the crates, or above, asks for it."""
+        from ..formats import cargo
+
+        manifests = [path for path in self.tree.paths("cargo") if path.endswith("Cargo.toml")]
+        for crate in link.crates:
+            for path in manifests:
+                above = posixpath.dirname(path)
+                source = self.tree.read(path) if not above or f"{crate.folder}/".startswith(f"{above}/") else None
+                asked = cargo.features(source, ("sqlx",)) if source is not None else ()
+                if any("tls" in name and name != "tls-none" for name in asked):
+                    return True
+        return False
 
     def parts(
         self, whole: Fact[Any], environment: Environment, library: str, reads_environment: bool, *places: Span
@@ -92,7 +116,10 @@ class CodeLogins:
 
     def says(self, link: Link, *words: bytes) -> bool:
         """Whether the sources of a link's crates speak of any of ``words``."""
-        return any(word in data for crate in link.crates for data in map(self.tree.data, crate.paths) for word in words)
+        key = (tuple(crate.folder for crate in link.crates), words)
+        if key not in self._said:
+            self._said[key] = any(word in data for crate in link.crates for data in map(self.tree.data, crate.paths) for word in words)
+        return self._said[key]
 
     def of_laravel(self, link: Link, entry: php.ConnectionEntry) -> Login:
         """The login of one connection of config/database.php; its ``url`` beats the rest (laravel/framework, ConfigurationUrlParser)."""
@@ -125,6 +152,8 @@ class CodeLogins:
             host=as_text(host), user=as_text(user), sslmode=as_text(sslmode), application_name=name, target=link.target,
         )  # fmt: skip
         if whole is not None:
+            login.source = url_of(whole)
+            self.readers(login, link)
             self.password(whole, login)
         self.word(setting("password"), login)
         return login
@@ -156,10 +185,18 @@ class CodeLogins:
             call.span, client="pdo", service=service.name if service is not None else "",
             host=as_text(host), user=as_text(user), sslmode=as_text(sslmode), application_name=name, target=link.target,
         )  # fmt: skip
+        login.source = dsn.span if dsn.is_known else None
+        self.readers(login, link)
         self.password(dsn, login)
         if call.password is not None:
             self.word(resolve("password", call.password, link.environment), login)
         return login
+
+    def readers(self, login: Login, link: Link) -> None:
+        """Let the login find out, when it is asked, who else reads its URL."""
+        source, folders = login.source, [crate.folder for crate in link.crates]
+        if source is not None:
+            login.is_taken_whole = lambda: is_taken_whole(source, link.service, folders, self.tree)
 
     def password(self, whole: Fact[Any], login: Login, *places: Span) -> None:
         """Note the password of a URL."""
@@ -171,6 +208,30 @@ class CodeLogins:
         """Note a password given by itself."""
         if fact.is_known and isinstance(fact.value, str) and fact.value and UNKNOWN not in fact.value:
             self.passwords.append((part("password", fact, fact.value), login, ""))
+
+
+def url_of(whole: Fact[Any]) -> Span | None:
+    """The one place where a URL is written from its scheme to its end, be it with references in it; None where code adds to it."""
+    place = _url_of(whole)
+    if place is None:
+        return None
+    text = place.text.strip("\"'")
+    pattern = ".*".join(re.escape(part) for part in _REFERENCE.split(text))
+    return place if "\\" in text or "%" in text or re.fullmatch(pattern, str(whole.value), re.DOTALL) else None
+
+
+def _url_of(whole: Fact[Any]) -> Span | None:
+    for leaf in whole.leaves() if whole.is_known else ():
+        for place in (leaf.span, *leaf.via):
+            if place is not None and _URL.fullmatch(place.text):
+                return place
+            if place is not None and place.text[:1] == "$":  # a reference in it
+                text = place.source.text
+                line = text.rfind("\n", 0, place.start) + 1
+                around = next((one for one in _URL.finditer(text, line) if one.end() >= place.end), None)
+                if around is not None and around.start() < place.start and "\n" not in around[0]:
+                    return place.source.span(*around.span())
+    return None
 
 
 def as_text(fact: Fact[Any]) -> Fact[str]:

@@ -47,6 +47,12 @@ _ANY = lazy(
 _CUSTOM_ENVIRONMENT = ("PG_EXPORTER_EXTEND_QUERY_PATH", "PG_EXPORTER_METRIC_PREFIX")
 _CUSTOM_FLAGS = ("extend.query", "metric-prefix")
 _OWN_SQLX = lazy(rb'"?(sqlx-(?!core|macros|postgres|mysql|sqlite|cli|test)[a-z0-9_-]+|[a-z0-9_-]+-sqlx[a-z0-9_-]*)"?')
+_LESS = ("disable", "no-collector", "DISABLE")  # what a flag or a variable that switches metrics off has in its name
+_WATCHED = {  # what alerts on connections that run out read, by how their templates are called
+    exporters.POSTGRES: ("postgres", ("pg_stat_activity_count", "pg_settings_max_connections")),
+    exporters.PGBOUNCER: ("pgbouncer", ("pgbouncer_pools_client_maxwait_seconds",)),
+    exporters.FPM: ("php-fpm", ("phpfpm_max_children_reached",)),
+}
 _yes = derive("is_exported", lambda: True)
 _no = derive("is_exported", lambda: False)
 
@@ -112,13 +118,26 @@ class Sources:
             if config.faults or config.is_open or any(scrape.is_open for scrape in config.scrapes):
                 return f"{config.source.path} takes metrics in ways that files do not tell"
             for scrape in config.scrapes:
-                for target in scrape.targets:
-                    host = target.rpartition("://")[2].partition("/")[0].partition(":")[0]
+                for host in map(_host, scrape.targets):
                     if host in names:
                         self.scraped.add(names[host])
                     elif host not in LOCAL:
                         return f"{config.source.path} scrapes {host}, which is no service of the project"
         return ""
+
+    def watched(self, stack: Stack, config: prometheus.PrometheusFile | None) -> list[str]:
+        """What alerts can look at (``postgres``, ``pgbouncer``, ``php-fpm``): Prometheus certainly gets the metrics from the stack."""
+        scrapes = config.scrapes if config is not None and not config.faults else ()
+        hosts = {_host(target) for scrape in scrapes if not (scrape.is_open or scrape.is_filtered) for target in scrape.targets}
+        found = []
+        for exporter, (name, metrics) in _WATCHED.items():
+            for service, version in self.exporters.get(exporter, ()):
+                verdicts = [exporters.judge(exporter, metric, version) for metric in metrics]
+                exported = all(verdict is not None and not verdict.reason for verdict in verdicts)
+                if exported and hosts & set(names_of(service, stack)) and not _is_custom(service) and not _has_less(service):
+                    found.append(name)
+                    break
+        return found
 
     def judge(self, name: str) -> tuple[Fact[bool], Verdict]:
         """(whether something exports the metric ``name``, what is known of it when nothing does).
@@ -215,3 +234,17 @@ def _is_custom(service: Service) -> str:
     if any(text == "\0" or any(flag in text for flag in _CUSTOM_FLAGS) for text, _ in service.command):
         return f"the command of {service.name} may change what it exports"
     return ""
+
+
+def _has_less(service: Service) -> bool:
+    """Whether an exporter may be told to leave metrics out, or looks after several servers at one address."""
+    variables = service.environment.outlined.variables
+    if any(mark in text for mark in _LESS for text in (*variables, *(text for text, _ in service.command))):
+        return True
+    server = variables.get("DATA_SOURCE_NAME")
+    return server is not None and (not server.is_known or "," in str(server.value))
+
+
+def _host(target: str) -> str:
+    """The host of a target; Swarm lists a service's instances as ``tasks.NAME``."""
+    return target.rpartition("://")[2].partition("/")[0].partition(":")[0].removeprefix("tasks.")

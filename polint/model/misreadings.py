@@ -7,7 +7,8 @@ files show it: an ``env_file`` or a ``${…}`` of a compose file, an ``artisan``
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from ..diagnostic import Fix
 from ..fact import Fact
@@ -32,7 +33,7 @@ class Misreading:
     kind = "misreading"
 
     def __init__(self, name: str, span: Span, account: str, fix: Fix | None = None) -> None:
-        self.name = name
+        self.name = name  # the variable
         self.span = span
         self.account = account
         self.fix: Fix | None = fix
@@ -79,7 +80,8 @@ def build_misreadings(crates: Crates, tree: Tree, project: Project) -> None:
                 name = _name_on(source, line)
                 account = f"is refused, and the file with it: {fault.message}"
                 concerned = {*_users(name, readers), *(one for one in readers if fault in readings[one].refused)}
-                project.misreadings.append(Misreading(name, fault.span, account, _in_quotes(fault.span, concerned, "safe")))
+                fix = _in_quotes(name, fault.span, {one: readings[one] for one in readers if one in concerned})
+                project.misreadings.append(Misreading(name, fault.span, account, fix))
         for name in dict.fromkeys(name for reading in readings.values() for name in reading.values):
             if (source.path, name) in repeated or not _OURS.search(name.upper()):
                 continue
@@ -89,7 +91,7 @@ def build_misreadings(crates: Crates, tree: Tree, project: Project) -> None:
             found = _differs(name, using) or lost
             if found is not None and found[0].place[0] not in done:
                 plain = lost is not None or "$" not in found[0].text  # else a variable may be meant
-                fix = _in_quotes(found[0], dialects, "unsafe") if plain else None
+                fix = _in_quotes(name, found[0], {dialect: readings[dialect] for dialect in dialects}) if plain else None
                 project.misreadings.append(Misreading(name, *found, fix))
 
 
@@ -98,19 +100,33 @@ def _users(name: str, readers: Mapping[str, set[str] | None]) -> list[str]:
     return [dialect for dialect, wanted in readers.items() if wanted is None or name in wanted]
 
 
-def _in_quotes(span: Span, dialects: Iterable[str], applicability: str) -> Fix | None:
-    """Quotes round a value; ``unsafe`` where some reader has read another one so far."""
+def _in_quotes(name: str, span: Span, readings: Mapping[str, _Reading]) -> Fix | None:
+    """Quotes round a value; ``unsafe`` where some reader goes on with another one so far."""
     from ..formats import dotenv_edit
 
-    edit = dotenv_edit.quoted(span, dialects)
-    return Fix("put the value in quotes", applicability, (edit,)) if edit is not None else None
+    edit = dotenv_edit.quoted(span, readings)
+    if edit is None:
+        return None
+    meant = edit.replacement[1:-1]
+    applicability = "safe" if all(_stops(one, span) or _has(one, name, meant) for one in readings.values()) else "unsafe"
+    return Fix("put the value in quotes", applicability, (edit,))
+
+
+def _stops(reading: _Reading, span: Span) -> bool:
+    """Whether a program does not start because of the line at ``span``; one with dotenvy may go on without the rest of the file."""
+    return reading.dialect == "phpdotenv" and any(fault.span.place[0] == span.place[0] for fault in reading.refused)
+
+
+def _has(reading: _Reading, name: str, text: str) -> bool:
+    value = reading.values.get(name)
+    return value is not None and value.is_known and value.value == text
 
 
 def _without_surplus(duplicate: Duplicate, dialects: Sequence[str], project: Project) -> Fix | None:
     """Takes away the line that no reader heeds; where they heed different ones, it must say the same."""
     again = duplicate.winner.span
-    if not dialects or again is None:
-        return None
+    if not dialects or again is None or duplicate.setting in _referred(again.source):
+        return None  # in between, others may refer to the value that is not heeded
     first = {dialect == "dotenvy" for dialect in dialects}
     if len(first) > 1:
         values = [_literal(place, dialect, project) for place in (duplicate.span, again) for dialect in dialects]
@@ -165,6 +181,11 @@ def _env_files(stack: Stack) -> Iterator[tuple[str, str]]:
             where = join(env_file.base, path) if path is not None else None
             if where is not None:
                 yield where, "raw" if env_file.raw else "compose"
+
+
+@lru_cache(maxsize=8)
+def _referred(source: Source) -> frozenset[str]:
+    return frozenset(_references(source.text))
 
 
 def _references(text: str) -> Iterator[str]:

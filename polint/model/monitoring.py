@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .. import exporters
-from ..fact import Fact, derive, unknown
+from ..diagnostic import Edit, Fix
+from ..fact import Fact, default, derive, unknown
 from ..patterns import lazy
 from ..source import Span
 from . import images, metric_sources
@@ -34,13 +35,14 @@ class Metric:
 
     kind = "metric"
 
-    def __init__(self, name: str, span: Span, is_exported: Fact[bool], reason: str, instead: str) -> None:
-        self.name = name
+    def __init__(self, name: str, span: Span, is_exported: Fact[bool], reason: str, instead: str, fix: Fix | None = None) -> None:
+        self.name = name  # the metric's name
         self.span = span
         self.label = f"metric {name}"
-        self.is_exported = is_exported
+        self.is_exported = is_exported  # some exporter or service has it
         self.reason = reason  # why nothing exports it
         self.instead = instead  # the metric that is probably meant
+        self.fix: Fix | None = fix
 
     @property
     def advice(self) -> str:
@@ -53,17 +55,20 @@ class Monitoring:
 
     ``has_database_alerts``: some alert is about PostgreSQL or a pool before it; ``watches_exhaustion``: some alert looks at how
     many connections are in use or who waits for one.  ``sees_pools``: something exports how full the pools are.
+    ``missing_alerts`` are by their names those that its metrics allow; they go beside the first alert about the database.
     """
 
     kind = "monitoring"
 
     def __init__(self, service: str, span: Span) -> None:
-        self.service = service
+        self.service = service  # the compose service of Prometheus
         self.span = span
         self.label = f"service {service}"
         self.has_database_alerts: bool = False
-        self.first_alert: Fact[str] = unknown("alert", "no alert is about the database")
+        self.first_alert: Fact[str] = unknown("alert", "no alert is about the database")  # the first alert about the database
         self.watches_exhaustion: Fact[bool] = unknown("watches_exhaustion", "not looked at")
+        self.missing_alerts: Fact[float] = unknown("alerts", "what could be looked at is not known")
+        self.home: Span | None = None  # where the first such alert is named, to put others beside it
         self.has_clients: bool = False  # a server of the stack has clients whose code is read
         self.sees_pools: Fact[bool] = unknown("sees_pools", "not looked at")
 
@@ -117,17 +122,28 @@ def _uses(metrics: Iterable[tuple[str, Span]], has_or: bool) -> Iterator[tuple[s
 
 
 def _metrics(uses: Iterable[tuple[str, Span, str]], recorded: set[str], sources: metric_sources.Sources, project: Project) -> None:
-    first: dict[tuple[str, str], tuple[Span, str]] = {}
+    places: dict[tuple[str, str], list[tuple[Span, str]]] = {}
     for name, span, unclear in uses:
-        first.setdefault((name, span.path), (span, unclear))
+        places.setdefault((name, span.path), []).append((span, unclear))
     nothing = exporters.Verdict()
-    judged = {name: (_yes, nothing) if name in recorded else sources.judge(name) for name, _ in first}
+    judged = {name: (_yes, nothing) if name in recorded else sources.judge(name) for name, _ in places}
     defined = sources.defined([name for name, (_, verdict) in judged.items() if verdict.reason])
-    for (name, _), (span, unclear) in first.items():
+    for (name, _), found in places.items():
         answer, verdict = judged[name]
+        span, unclear = found[0]
         if verdict.reason and (why := unclear or defined.get(name)):
             answer, verdict = unknown("is_exported", why, span), nothing
-        project.metrics.append(Metric(name, span, answer.named("is_exported"), verdict.reason, verdict.instead))
+        fix = _renamed(name, [place for place, unclear in found if not unclear], verdict, sources) if verdict.is_sure else None
+        project.metrics.append(Metric(name, span, answer.named("is_exported"), verdict.reason, verdict.instead, fix))
+
+
+def _renamed(name: str, places: Iterable[Span], verdict: exporters.Verdict, sources: metric_sources.Sources) -> Fix | None:
+    """The metric that is meant in place of the one that nothing exports, wherever one file names it."""
+    is_there, _ = sources.judge(verdict.instead)
+    once = dict.fromkeys(places)
+    if not (is_there.is_known and is_there.value) or any(place.text != name for place in once):
+        return None
+    return Fix(f"write {verdict.instead}", "safe", tuple(Edit(place, verdict.instead) for place in once))
 
 
 # ------------------------------------------------------------------ files
@@ -201,6 +217,11 @@ def _judge(service: Service, stack: Stack, loaded: _Loaded, sources: metric_sour
     if about:
         found.has_database_alerts = True
         found.first_alert = Fact("alert", "written", about[0].name, about[0].name_span)
+        found.home = about[0].name_span
+        able = sources.watched(stack, loaded.config)
+        if able:  # workers that are all busy are no news where what they wait for is watched
+            wanted = [name for name in able if name != "php-fpm"] or able
+            found.missing_alerts = default(" ".join(wanted), 0.0, "nothing is looked at")
     if any(_looks_at_exhaustion(rule, made) for rule in alerts):
         found.watches_exhaustion = _yes
     elif loaded.gap:
@@ -209,7 +230,8 @@ def _judge(service: Service, stack: Stack, loaded: _Loaded, sources: metric_sour
         found.watches_exhaustion = unknown("watches_exhaustion", "Grafana is given alerts of its own")
     else:
         found.watches_exhaustion = _no
-    clients = [consumer for server in stack.servers for consumer in server.consumers if consumer.kind not in ("exporter", "by hand")]
+    every = [consumer for server in stack.servers for consumer in server.consumers if not consumer.once]
+    clients = [consumer for consumer in every if consumer.kind not in ("exporter", "by hand")]
     found.has_clients = bool(clients)
     found.sees_pools = _sees_pools(loaded, clients, sources, stack, tree)
     return found

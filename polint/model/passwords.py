@@ -40,8 +40,8 @@ class Password:
         self.owner: str = owner
         self.span: Span = span
         self.label: str = f"password of {owner}"
-        self.is_placeholder: bool = is_placeholder
-        self.is_for_tests: bool = is_for_tests(span.path)
+        self.is_placeholder: bool = is_placeholder  # it is there to be replaced, such as changeme
+        self.is_for_tests: bool = is_for_tests(span.path)  # its file is for tests alone
 
 
 def is_for_tests(path: str) -> bool:

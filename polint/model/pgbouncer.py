@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import pgbouncer_settings as table
+from ..diagnostic import Edit, Fix
 from ..fact import Fact, unknown
 from ..formats import Entry, Fault, Parsed, pgbouncer
 from ..patterns import lazy
@@ -127,6 +128,8 @@ def _from_ini(service: Service, path: str, tree: Tree, project: Project, version
     pooler = _bare(service, {}, version)
     _settle(pooler, parsed)
     _modes(pooler, parsed.entries)
+    if pgbouncer.takes_settings(source):
+        pooler.home = source.span(0, 0)
     if any(entry.key == pgbouncer.INCLUDE for entry in parsed.entries):
         pooler.databases_known = "it includes a file by %include"
     users = pooler.raw.get("auth_file")
@@ -175,6 +178,7 @@ def _modes(pooler: Pooler, entries: Sequence[Entry]) -> None:
     if not own and not hidden:
         return
     modes = own + [pooler.pool_mode for one in pooler.databases if "pool_mode" not in one.pairs]
+    pooler.modes = modes
     known = {str(mode.value).lower() for mode in modes if mode.is_known}
     if len(known) == 1 and not hidden and all(mode.is_known for mode in modes):
         mode = own[0]
@@ -255,6 +259,7 @@ def _from_variables(
     # both images write it for SQLx and JDBC
     raw.setdefault("ignore_startup_parameters", Fact("ignore_startup_parameters", "default", "extra_float_digits", reason="the image"))
     pooler = _bare(service, raw, version)
+    pooler.variables = {key: spell(key) for key in written if version is None or table.SETTINGS[key].known_in(version)}
     if service.environment.gap:
         pooler.databases_known = f"its variables may be set elsewhere: {service.environment.gap}"
     elif replaced:
@@ -266,7 +271,7 @@ def _edoburu(service: Service, project: Project, version: tuple[int, ...] | None
     """edoburu/pgbouncer: entrypoint.sh."""
     pooler = _from_variables(service, str.upper, _EDOBURU_WRITES, project, version)
     pooler.raw = {"listen_port": Fact("listen_port", "default", "5432", reason="the image"), **pooler.raw}
-    project.add_faults("pgbouncer", _edoburu_refused(service, version))
+    project.add_faults("pgbouncer", _edoburu_refused(service, version, project))
     pooler.looks_users_up = True  # it writes auth_user into every database
     seen = service._replace(environment=service.environment.outlined)
     several, single, name = _given(seen, "DATABASE_URLS"), _given(seen, "DATABASE_URL"), _given(service, "DB_NAME")
@@ -300,11 +305,27 @@ _EDOBURU_BREAKS = (
 )
 
 
-def _edoburu_refused(service: Service, version: tuple[int, ...] | None) -> Iterator[Fault]:
+def _edoburu_refused(service: Service, version: tuple[int, ...] | None, project: Project) -> Iterator[Fault]:
     for name, since, what in _EDOBURU_BREAKS:
         fact = _given(service, name)
         if fact is not None and fact.is_known and fact.span is not None and (version is None or version >= since):
-            yield Fault(f"edoburu/pgbouncer writes {name} {what}", fact.span)
+            yield Fault(f"edoburu/pgbouncer writes {name} {what}", fact.span, fix=_without(service, name, project))
+
+
+def _without(service: Service, name: str, project: Project) -> Fix | None:
+    """A variable that PgBouncer does not start with taken away, POOL_SIZE renamed to what is meant; only where it is the service's own."""
+    written = service.entry.environment.get(name)
+    others = (other.entry.environment.get(name) for stack in project.stacks for other in stack.services.values())
+    if written is None or sum(other is not None and other.span == written.span for other in others) > 1:
+        return None
+    if name == "POOL_SIZE" and "DEFAULT_POOL_SIZE" not in service.environment.variables:
+        at = written.span.start + written.span.text.startswith(("'", '"'))
+        place = Span(written.span.source, at, at + len(name))
+        return Fix("write DEFAULT_POOL_SIZE", "safe", (Edit(place, "DEFAULT_POOL_SIZE"),)) if place.text == name else None
+    from ..formats import compose_edit
+
+    edit = compose_edit.removed(written.value_span)
+    return Fix(f"leave {name} out", "unsafe", (edit,)) if edit is not None else None
 
 
 def _bitnami(service: Service, tree: Tree, project: Project, version: tuple[int, ...] | None) -> Pooler:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .. import pgbouncer_settings as table
 from ..fact import Fact, default, derive, unknown
+from ..patterns import lazy
 from ..source import Source, Span
 from ..tuples import NamedTuple
 from ..units import INFINITY, Seconds
+from . import pooler_remedies
 from .flow import most_through
+from .remedies import Remedy
 from .server import Consumer, Server
 from .setting import Section, Setting, setting
 
 T = TypeVar("T")
 
 _LISTED = ("md5", "scram-sha-256", "plain", "trust")  # only who is in auth_file, or found by auth_query, gets in
+_EDOBURU_TAG = lazy(r"[\"']?(?:docker\.io/)?edoburu/pgbouncer:(v?\d+\.\d+\.\d+(?:-p\d+)?)[\"']?")
 _TOO_MANY = 5000  # pairs of entries and users that are still put together
 
 
@@ -63,7 +67,7 @@ def _setting(key: str, kind: type[T], read: Callable[[object], T], doc: str) -> 
 class Database(NamedTuple):
     """One entry of ``[databases]``: what its connect string says, by key."""
 
-    name: str
+    name: str  # the name that clients ask for; * for any
     span: Span
     pairs: Mapping[str, Fact[Any]]
 
@@ -78,22 +82,26 @@ class Pooler(Section):
 
     def __init__(self, label: str, span: Span, raw: Mapping[str, Fact[Any]], *, service: str, version: tuple[int, ...] | None) -> None:
         super().__init__(label, span, raw)
-        self.service = service
-        self.version = version
+        self.service = service  # the compose service it runs as
+        self.version = version  # PgBouncer's version as the image's tag tells it
         self.image_span = span  # where the version stands
-        self.databases: list[Database] = []
+        self.databases: list[Database] = []  # the entries of [databases]
         self.databases_known = ""  # why they are not, or ""
         self.user_settings: Mapping[str, Mapping[str, Fact[Any]]] = {}  # [users]: what it says of each
-        self.listed: Fact[Sequence[str]] = unknown("users", "its auth_file is not in the repository")
+        self.listed: Fact[Sequence[str]] = unknown("users", "its auth_file is not in the repository")  # the users of its auth_file
         self.auth_file: Source | None = None
         self.looks_users_up: bool = False  # auth_user, or what an image does by itself, lets in users that no file names
         self.server: Server | None = None  # the one it fills most
         self.at_server: Sequence[Database] = ()  # those of its databases that lie there
-        self.clients: list[Consumer] = []
+        self.clients: list[Consumer] = []  # who connects through it
         self.passing: list[Consumer] = []  # those whose own host names it, though a URL leads them past it
         self.waits: list[Fact[Seconds]] = []  # how long its clients wait for a connection, or for a whole request
         self.has_sqlx = False  # some client is SQLx and connects by a URL, so with its own startup packet
         self.preparing: list[str] = []  # drivers of its clients that prepare statements by name
+        self.session_uses: list[Span] = []  # what its clients' code leaves in a session
+        self.modes: Sequence[Fact[str]] = ()  # those of databases and users, and the general one where it counts; none: only that
+        self.home: Span | None = None  # its pgbouncer.ini, where a setting can be added to it
+        self.variables: Mapping[str, str] = {}  # those of its image that write settings, by the setting
 
     pool_mode = _setting("pool_mode", str, _choice, "when a server connection goes back to its pool")
     default_pool_size = _setting("default_pool_size", int, _count, "server connections per database and user")
@@ -132,6 +140,15 @@ class Pooler(Section):
         if self.version is None or len(self.version) < 3:
             return unknown("version", "the image does not state which 1.x.y it is")
         return Fact("version", "written", self.version[2], self.image_span)
+
+    @property
+    def release_tag(self) -> Fact[str]:
+        """The tag of an image of edoburu/pgbouncer, which has one for each release of PgBouncer: ``v1.25.2-p0``."""
+        found = _EDOBURU_TAG.fullmatch(self.image_span.text)
+        if found is None:
+            return unknown("tag", "how the tags of its image go on is not known")
+        start = self.image_span.start
+        return Fact("tag", "written", found[1], Span(self.image_span.source, start + found.start(1), start + found.end(1)))
 
     @property
     def carried(self) -> Sequence[str]:
@@ -209,17 +226,28 @@ class Pooler(Section):
         """Those of them that ``server`` gets."""
         return self.least(self.at_server)
 
-    def least(self, entries: Sequence[Database]) -> Fact[int]:
-        """Server connections the pools of these databases can open, counting the users that are known."""
+    def least(self, entries: Sequence[Database], most: float = INFINITY) -> Fact[int]:
+        """Server connections the pools of these databases can open, counting the users that are known.
+
+        With ``most``, what they could if no pool were larger than that.
+        """
         if self.databases_known:
             return unknown("server connections", self.databases_known)
         if not entries:
             return unknown("server connections", "its [databases] section is empty")
-        names: list[str] = []
-        if self.listed.is_known:
-            consoles = self._consoles()
-            names = [name for name in self.listed.value if name not in consoles]
-        return self._open(entries, names or [""])
+        if self.auth_type.is_known and str(self.auth_type.value).lower() == "any":
+            entries = [one for one in entries if "user" in one.pairs]  # it lets nobody into the others (client.c)
+            if not entries:
+                return unknown("server connections", "auth_type = any lets clients only into entries that name a user", self.auth_type.span)
+        return self._open(entries, self.known_users, most)
+
+    @property
+    def known_users(self) -> Sequence[str]:
+        """Users that are known to log in, those of the console left out; one without a name where none is known."""
+        if not self.listed.is_known:
+            return [""]
+        consoles = self._consoles()
+        return [name for name in self.listed.value if name not in consoles] or [""]
 
     def most(self, entries: Sequence[Database]) -> Fact[int]:
         """The same, counting every user that may log in; unknown where nothing bounds their number.
@@ -258,25 +286,32 @@ class Pooler(Section):
         facts = [self.raw[key] for key in ("admin_users", "stats_users") if key in self.raw]
         return frozenset(name for fact in facts if fact.is_known for name in table.read_list(str(fact.value), blanks=True))
 
-    def _open(self, entries: Sequence[Database], names: Sequence[str]) -> Fact[int]:
-        """Server connections these users can have these entries open together."""
+    def sizes(self, entries: Sequence[Database], names: Sequence[str]) -> Iterator[tuple[int, str, Fact[int]]]:
+        """(number of the entry, user, what decides the size) of every pool that these users can have these entries open."""
+        for number, one in enumerate(entries):
+            forced = one.pairs.get("user")
+            for user in names if forced is None else [self._forced(forced, number)]:
+                own = self.user_settings.get(user, {})
+                yield number, user, _own(own, "pool_size", _own(one.pairs, "pool_size", self.default_pool_size, 0), 0)
+
+    def _open(self, entries: Sequence[Database], names: Sequence[str], most: float = INFINITY) -> Fact[int]:
+        """Server connections these users can have these entries open together, no pool being larger than ``most``."""
         if len(entries) * len(names) > _TOO_MANY:
             return unknown("server connections", "it has too many databases and users")
         rooms: dict[tuple[str, int], Fact[float]] = {}
         sizes: list[Fact[Any]] = []
         caps: dict[str, Fact[float]] = {}
-        for number, one in enumerate(entries):
+        for number, user, size in self.sizes(entries, names):
+            one, own = entries[number], self.user_settings.get(user, {})
             forced = one.pairs.get("user")
-            for user in names if forced is None else [self._forced(forced, number)]:
-                own = self.user_settings.get(user, {})
-                size = _own(own, "pool_size", _own(one.pairs, "pool_size", self.default_pool_size, 0), 0)
-                reserve = _own(one.pairs, "reserve_pool_size", _own(one.pairs, "reserve_pool", self.reserve_pool_size, 0), 0)
-                rooms[user, number] = self._room(size, _own(own, "reserve_pool_size", reserve, 0))
-                sizes.append(size)
-                cap = _own(own, "max_user_connections", self.max_user_connections, 1)
-                if forced is not None and self.version is None and (own or cap.is_written):
-                    cap = unknown("max_user_connections", "what limits the user of an entry depends on PgBouncer's version", forced.span)
-                caps[user] = cap
+            reserve = _own(one.pairs, "reserve_pool_size", _own(one.pairs, "reserve_pool", self.reserve_pool_size, 0), 0)
+            held = Fact(size.name, size.origin, int(most), size.span) if size.is_known and size.value > most else size
+            rooms[user, number] = self._room(held, _own(own, "reserve_pool_size", reserve, 0))
+            sizes.append(size)
+            cap = _own(own, "max_user_connections", self.max_user_connections, 1)
+            if forced is not None and self.version is None and (own or cap.is_written):
+                cap = unknown("max_user_connections", "what limits the user of an entry depends on PgBouncer's version", forced.span)
+            caps[user] = cap
         limits = [_own(one.pairs, "max_db_connections", self.max_db_connections, 1) for one in entries]
         facts: list[Fact[Any]] = [*sizes, *rooms.values(), *limits, *caps.values()]
         missing = next((fact for fact in facts if not fact.is_known), None)
@@ -325,6 +360,36 @@ class Pooler(Section):
     def has_clients(self) -> bool:
         """Whether the size of any client is known."""
         return any(client.at_least.is_known for client in (*self.clients, *self.passing))
+
+    @property
+    def room_for_clients(self) -> Fact[int]:
+        """A max_client_conn that does for its clients; see pooler_remedies.room_for_clients."""
+        return pooler_remedies.room_for_clients(self)
+
+    @property
+    def smaller_pools(self) -> Remedy | None:
+        """What makes its pools fit the server; see pooler_remedies.smaller_pools."""
+        return pooler_remedies.smaller_pools(self)
+
+    @property
+    def caps(self) -> Remedy | None:
+        """What bounds its pools; see pooler_remedies.caps."""
+        return pooler_remedies.caps(self)
+
+    @property
+    def sharing(self) -> Remedy | None:
+        """What ends the wait of clients in session mode; see pooler_remedies.sharing."""
+        return pooler_remedies.sharing(self)
+
+    @property
+    def tracking(self) -> Remedy | None:
+        """What makes it keep track of prepared statements; see pooler_remedies.tracking."""
+        return pooler_remedies.tracking(self)
+
+    @property
+    def parameters_for_sqlx(self) -> Fact[str]:
+        """What ignore_startup_parameters names, and extra_float_digits; see pooler_remedies.with_sqlx."""
+        return pooler_remedies.with_sqlx(self)
 
     @property
     def passers(self) -> str:

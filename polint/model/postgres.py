@@ -10,6 +10,7 @@ from .. import catalogue, templating
 from ..fact import Fact, default, unknown
 from ..formats import Entry, Parsed, postgresql_conf
 from ..source import Span
+from ..tuples import NamedTuple
 from ..value import Literal, Value
 from . import images, sqlfiles
 from .corrections import correction
@@ -49,6 +50,7 @@ class _Reading:
         self.raw: dict[str, Fact[Any]] = {}
         self.gap = ""
         self.files: list[str] = []
+        self.optional: list[str] = []  # files that need not be there, and what they include
         self.refused: dict[str, Problem] = {}  # the values of files that the server refuses, by setting
 
     def put(self, key: str, value: Value, span: Span, environment: Environment) -> None:
@@ -59,7 +61,9 @@ class _Reading:
         """As ``put``, with the fact at hand."""
         beaten = self.raw.get(key)
         if beaten is not None and beaten.is_written and beaten.span is not None and fact.is_written:
-            self.project.duplicates.append(Duplicate("postgresql.conf", key, beaten, fact, beaten.span))
+            duplicate = Duplicate("postgresql.conf", key, beaten, fact, beaten.span)
+            duplicate.is_fallback = beaten.span.path not in self.optional and span.path in self.optional
+            self.project.duplicates.append(duplicate)
         self.raw[key] = fact
 
     def conf(self, path: str, container: str, service: Service | None, depth: int = 0) -> None:
@@ -118,6 +122,8 @@ class _Reading:
             found = {name: other for name, other in found.items() if name.endswith(".conf") and "/." not in name}
             if not found:
                 self.gap = self.gap or f"the folder {wanted.value} that {path} includes is not in the repository"
+            if path in self.optional:
+                self.optional += found.values()
             for name, other in sorted(found.items()):
                 self.conf(other, name, service, depth + 1)
             return
@@ -125,6 +131,8 @@ class _Reading:
         if file is None and beside is not None and self.tree.read(beside) is not None:
             file = beside
         if file is not None:
+            if entry.key == "include_if_exists" or path in self.optional:
+                self.optional.append(file)
             self.conf(file, inside, service, depth + 1)
         else:
             self.gap = self.gap or f"{wanted.value}, which {path} includes, is not in the repository"
@@ -150,6 +158,9 @@ def server_image(service: Service) -> images.PostgresImage | None:
         built = service.entry.build is not None and _signs(service) >= 2
         return images.PostgresImage(service.name, False, (), "its Dockerfile is not in the repository") if built else None
     found = images.postgres_image(service.base_image)
+    if found is None and _signs(service) == 3 and images.tool(service.base_image) is None:  # whatever its name is
+        name = images.image_name(service.base_image).repository
+        return images.PostgresImage(name, False, (), f"{name} may bring its own configuration")
     # a name that merely holds "postgres" may be an application's
     plain = found is None or found.known or images.is_plainly_postgres(service.base_image)
     return found if plain or _signs(service) else None
@@ -166,17 +177,36 @@ def _signs(service: Service) -> int:
 
 
 Stated = Mapping[str, Mapping[str, Fact[Any]]]
+_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
 
 
 def build_servers(stack: Stack, tree: Tree, project: Project, stated: Stated, host: Mapping[str, Fact[Any]]) -> None:
     """Add the servers of a stack; ``stated`` is what polint.toml says of them, ``host`` of the machine they run on."""
+    company: _Company | None = None
     for service in stack.services.values():
         image = server_image(service)
         if image is None:
             continue
+        if company is None:
+            company = _company(stack, tree)
         if service.command and not _starts_postgres(service.command):
             continue  # a psql, pg_dump or migration job on the server's image
-        stack.servers.append(_server(service, image, stack, tree, project, stated.get(service.name, {}), host))
+        stack.servers.append(_server(service, image, stack, company, tree, project, stated.get(service.name, {}), host))
+
+
+class _Company(NamedTuple):
+    """What a server's stack has: all init scripts, the services that run a server, and whether a pooler is among them."""
+
+    scripts: frozenset[str]
+    servers: tuple[str, ...]
+    has_pooler: bool
+
+
+def _company(stack: Stack, tree: Tree) -> _Company:
+    every = list(stack.services.values())
+    scripts = frozenset(path for one in every for path in sqlfiles.init_scripts(one, tree).run)
+    servers = tuple(one.name for one in every if server_image(one) is not None)
+    return _Company(scripts, servers, any(images.pools_connections(one.base_image) for one in every))
 
 
 def _starts_postgres(words: Iterable[tuple[str, Span]]) -> bool:
@@ -198,6 +228,7 @@ def _server(
     service: Service,
     image: images.PostgresImage,
     stack: Stack,
+    company: _Company,
     tree: Tree,
     project: Project,
     stated: Mapping[str, Fact[Any]],
@@ -206,7 +237,7 @@ def _server(
     major = _stated_major(stated) or images.major_version(images.image_name(service.base_image).tag)
     reading = _Reading(tree, project, major)
     if isinstance(image.max_connections, str):
-        for key in ("max_connections", "shared_buffers", "work_mem"):
+        for key in ("max_connections", "shared_buffers", "work_mem", *(() if image.is_tuned else _TIMEOUTS)):
             reading.raw[key] = unknown(key, image.max_connections)
     if "postgresql.conf" in service.runs or "max_connections" in service.runs:
         reading.gap = "the image's build edits its configuration"
@@ -225,9 +256,7 @@ def _server(
     scripts = sqlfiles.init_scripts(service, tree)
     for script in scripts.run:
         project.init_scripts.setdefault(script, set()).add(major)
-    rest = [other for other in stack.services.values() if other is not service]
-    others = {path for other in rest for path in sqlfiles.init_scripts(other, tree).run}
-    alone = all(server_image(other) is None for other in rest)
+    alone = company.servers == (service.name,)
     _initdb(service, scripts, reading)
     parsed = Parsed(parsed.source, tuple(entry for entry in parsed.entries if entry.key != "config_file"), parsed.faults)
     reading.arguments(parsed)
@@ -241,13 +270,14 @@ def _server(
         stack=stack.label,
         has_application=True,
         mentioned=sqlfiles.mentioned(tree, project, stack, set(reading.files), reading.raw, scripts),
-        role_settings=sqlfiles.role_settings(stack, scripts, others, tree, project, alone=alone),
+        role_settings=sqlfiles.role_settings(stack, scripts, company.scripts, tree, project, alone=alone),
         cores=_cores(service, stack, host),
         keepalive_defaults=_has_own_network(service, stack),
-        has_pooler=any(images.pools_connections(other.base_image) for other in stack.services.values()),
+        has_pooler=company.has_pooler,
     )
     source = tree.read(reading.files[0]) if reading.files else None
     server.home = source.span(0, 0) if source is not None else None
+    server.scripts = scripts.run
     return server
 
 
@@ -282,7 +312,9 @@ def build_outside(stacks: Iterable[Stack], stated: Stated) -> None:
         }
         for stack in stacks:
             raw = Gap(settings, "polint.toml does not state it")
-            stack.outside[name] = Server(name, span, raw, major=_stated_major(facts), stack=stack.label, has_application=True)
+            server = Server(name, span, raw, major=_stated_major(facts), stack=stack.label, has_application=True)
+            server.containers = stack.containers
+            stack.outside[name] = server
 
 
 def _cores(service: Service, stack: Stack, host: Mapping[str, Fact[Any]]) -> Fact[float] | None:

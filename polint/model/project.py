@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..diagnostic import Fix
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .passwords import Password
     from .pooler import Pooler
     from .references import Reference
+    from .remedies import Remedy
     from .server import Server
     from .sessions import SessionUse
     from .statements import Limit, ServerSetting, SessionCount, SessionKill, SystemChange
@@ -84,6 +86,7 @@ class Stack:
         self.servers: list[Server] = []
         self.outside: dict[str, Server] = {}  # servers that only polint.toml knows, by name, with the clients of this stack
         self.pools: dict[str, list[Pool]] = {}  # by service
+        self.containers: Mapping[str, Container] = {}  # by service
         self.outer = Environment()  # what ${…} in the compose file sees
 
 
@@ -97,19 +100,20 @@ class Variable:
     kind = "variable"
 
     def __init__(self, name: str, value: Fact[str], span: Span, services: tuple[str, ...], purpose: str) -> None:
-        self.name = name
-        self.value = value
+        self.name = name  # the variable's name
+        self.value = value  # its text
         self.span = span
-        self.services = services
+        self.services = services  # services that get it
         self.purpose = purpose
         self.label = f"variable {name}"
         self.is_read: Fact[bool] = Fact("is_read", "unknown", None, reason="not looked at")
         self.ignored_by: str = ""  # the image or program that runs and does not read it
         self.instead: str = ""  # what to write instead
-        self.moves_to: Fact[str] = Fact("", "unknown", None, reason="nothing takes it")  # the server's setting that is to have its value
+        self.moving: Fix | Remedy | None = None  # what makes it a setting of the server
+        self.reading: Fix | None = None  # what lets php-fpm read it
         self.overridden: Fact[str] | None = None  # the same variable in a place that loses
         self.in_code: Fact[Any] | None = None  # the value the code holds itself
-        self.differs_from_code: Fact[bool] = derive("differs_from_code", lambda: False)
+        self.differs_from_code: Fact[bool] = derive("differs_from_code", lambda: False)  # the code holds another value
         self.is_overridden: Fact[bool] = derive("is_overridden", lambda: False)  # a place that loses to this one has another value
 
     @property
@@ -141,9 +145,9 @@ class Problem:
     ) -> None:
         self.format = format_name
         self.aspect = aspect
-        self.message = message
+        self.message = message  # what is wrong, as a clause
         self.span = span
-        self.is_fatal = is_fatal
+        self.is_fatal = is_fatal  # the program stops at it
         self.fix: Fix | None = fix
         self.label = f"{format_name} {span.path}"
 
@@ -154,11 +158,12 @@ class Duplicate:
     kind = "duplicate"
 
     def __init__(self, format_name: str, setting: str, beaten: Fact[Any], winner: Fact[Any], span: Span) -> None:
-        self.format = format_name
-        self.setting = setting
+        self.format = format_name  # the kind of file
+        self.setting = setting  # the setting's name
         self.beaten = beaten
         self.winner = winner
         self.span = span
+        self.is_fallback: bool = False  # the winner stands in a file that need not be there
         self.label = f"setting {setting}"
 
     @property
@@ -168,7 +173,9 @@ class Duplicate:
 
     @property
     def removable(self) -> Fact[Any]:
-        """What is beaten, where it is written in the setting's own place; unknown where that only names a variable."""
+        """What is beaten, where it is written in the setting's own place; unknown where that only names a variable, or counts elsewhere."""
+        if self.is_fallback:
+            return Fact(self.setting, "unknown", reason="it counts where the other file is not there")
         if not self.beaten.via:
             return self.beaten
         return Fact(self.setting, "unknown", reason="it comes from a variable, which may have other readers")
@@ -186,6 +193,14 @@ class Duplicate:
         if self.winner.span.source is self.span.source:
             return f"line {self.winner.span.place[0]}"
         return f"{self.winner.span.path}:{self.winner.span.place[0]}"
+
+
+MOST_FAULTS = 1000
+
+
+def worst(faults: Iterable[Fault]) -> Iterable[Fault]:
+    """As many of a file's faults as are reported, those before all others with which its program does not start."""
+    return islice(sorted(faults, key=lambda fault: not fault.fatal), MOST_FAULTS)
 
 
 class Project:
@@ -229,7 +244,9 @@ class Project:
         self.mentions: dict[str, tuple[str, ...]] = {}  # timeout settings that a file speaks of, looked for once
         self.sql_files: dict[str, SqlFile | None] = {}  # SQL files and scripts with SQL in them, read once
         self.init_scripts: dict[str, set[int | None]] = {}  # script -> major versions of the servers that it sets up
+        self.assumed: Mapping[str, Mapping[str, Fact[Any]]] = {}  # of clients by their names, for this run only
         self.read_files: set[str] = set()
+        self.templates: tuple[str, ...] = ()  # folders with templates of the team's own
         self.unread: list[tuple[str, Span]] = []  # references that could not be followed
         self._places: set[tuple[int, int]] = set()  # of the first _placed problems
         self._placed = 0
@@ -242,8 +259,11 @@ class Project:
         return (id(span.source), span.start) in self._places
 
     def add_faults(self, format_name: str, faults: Iterable[Fault]) -> None:
-        """Take what a format refuses as problems, each place once: a file may be read for several services."""
-        for fault in faults:
+        """Take what a format refuses as problems, each place once: a file may be read for several services.
+
+        Of one file no more than MOST_FAULTS are taken: nobody reads them all, and each costs as much as a diagnostic.
+        """
+        for fault in worst(faults):
             if not self.has_problem(fault.span):
                 self.problems.append(Problem(format_name, fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from .. import catalogue
 from ..diagnostic import Edit, Fix
@@ -12,6 +13,7 @@ from ..source import Span
 from ..value import Computed, EnvRead, Fallback, Literal, Value
 from .postgres import server_image
 from .project import Project, Service, Stack, Tree
+from .stack import text_of
 from .variables import names_word, purpose
 
 _README = ("README.md", "README", "README.rst", "readme.md")
@@ -37,6 +39,7 @@ _SETTERS = (
 )
 _SETTER_NAMES = ("makefile", "justfile", "taskfile", "jenkinsfile", "procfile", "rakefile", "earthfile", "tiltfile", ".envrc")
 _SAMPLES = (".example", ".sample", ".dist", ".template")  # of a .env; no program reads them
+_STOPS = ("replicas", "scale")  # Compose refuses the whole file when these are empty
 _yes = derive("is_set", lambda: True)
 _no = derive("is_set", lambda: False)
 
@@ -50,7 +53,7 @@ class Reference:
         self.variable = variable
         self.setting = setting
         self.span = span
-        self.is_set = is_set
+        self.is_set = is_set  # something gives the variable a value
         self.fix: Fix | None = fix
         self.label = f"variable {variable}"
 
@@ -71,10 +74,12 @@ def build_references(stack: Stack, tree: Tree, project: Project) -> None:
     if not places:
         return
     setters = _Setters(stack, tree)
+    numbers: dict[str, list[str]] = {}
+    for read, setting in places.values():
+        numbers.setdefault(read.name, []).append(setting)
     for read, setting in places.values():
         is_set = setters.sets(read.name)
-        applicability = "unsafe" if purpose(setting) else "safe"  # without a number Compose or the server stops, a program may go on
-        fix = setters.cure(read, defaults.get(read.name, set()), applicability) if is_set.is_known and not is_set.value else None
+        fix = setters.cure(read, defaults.get(read.name, set()), numbers[read.name]) if is_set.is_known and not is_set.value else None
         project.references.append(Reference(read.name, setting, read.span, is_set, fix))
 
 
@@ -150,8 +155,12 @@ class _Setters:
                 return unknown("is_set", f"{path} gives Compose another .env file")
         return _no
 
-    def cure(self, read: EnvRead, defaults: set[str], applicability: str) -> Fix | None:
-        """The value that a sample of the .env has, or the one default that other references to the variable have, written down."""
+    def cure(self, read: EnvRead, defaults: set[str], settings: Sequence[str]) -> Fix | None:
+        """The value that a sample of the .env has, or the one default that other references to the variable have, written down.
+
+        That is safe where Compose or the server stops without it: every setting that gets the variable (``settings``) must be
+        such a one.  Otherwise something has gone on without it so far.
+        """
         from ..formats import dotenv_edit
 
         for path in self.samples:
@@ -160,12 +169,26 @@ class _Setters:
             beside = self.tree.read(self.path)
             edit = dotenv_edit.set_to(beside, read.name, line) if line is not None and beside is not None else None
             if edit is not None:
+                applicability = "safe" if self._stops(settings) and self._is_alone(read.name, len(settings)) else "unsafe"
                 return Fix(f"set {read.name} as {posixpath.basename(path)} has it", applicability, (edit,))
         if len(defaults) == 1 and read.span.text in (f"${{{read.name}}}", f"${read.name}"):
             text = next(iter(defaults))
+            applicability = "safe" if self._stops(settings) else "unsafe"
             edit = Edit(read.span, f"${{{read.name}:-{text}}}")
             return Fix(f"give it the default {text}, as elsewhere", applicability, (edit,)) if text.isalnum() else None
         return None
+
+    def _stops(self, settings: Sequence[str]) -> bool:
+        return all(setting in _STOPS or catalogue.setting(setting, None) is not None for setting in settings)
+
+    def _is_alone(self, name: str, count: int) -> bool:
+        """Whether nothing but ``count`` places of the compose files gets what the .env says of ``name``."""
+        texts = [source.text for source in self.stack.project.sources] if self.stack.project is not None else []
+        mentions = sum(1 for text in texts for _ in re.finditer(rf"\$\{{?{re.escape(name)}\b", text))
+        files = [env_file for service in self.stack.services.values() for env_file in service.entry.env_files]
+        known = [text_of("env_file", one.path, self.stack.outer) for one in files]
+        given = any(text is None or posixpath.basename(text) == ".env" for text in known)
+        return mentions == count and not given
 
     def _others(self) -> list[tuple[str, str]]:
         """Other files that may say how the stack is started."""

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import sizing
 from ..fact import Fact, derive, unknown
+from ..tuples import NamedTuple
 from ..units import Bytes
 
 if TYPE_CHECKING:
+    from .client import Fpm
     from .server import Server
 
 T = TypeVar("T")
-_MB = 1 << 20
-_LEAST_SHARE = Bytes(5 * _MB)  # PostgreSQL's own work_mem of 4 MB, and 1 MB for the connection itself
+_LEAST_SHARE = Bytes(5 * sizing.MB)  # PostgreSQL's own work_mem of 4 MB, and 1 MB for the connection itself
 _LEAST_RESERVE = 3  # PostgreSQL's own superuser_reserved_connections
+
+
+class Remedy(NamedTuple):
+    """Facts that get new values together; ``title`` says what that does, as a short imperative clause.
+
+    The entries in which the ``removed`` facts are written go.
+    """
+
+    title: str
+    changes: tuple[tuple[Fact[Any], object], ...]
+    removed: tuple[Fact[Any], ...] = ()
 
 
 def quarter(server: Server) -> Fact[Bytes]:
     """A quarter of the memory it has, in whole MB, for shared_buffers."""
-
-    def part(size: Bytes) -> Bytes:
-        return Bytes(max(size // (4 * _MB), 1) * _MB)
-
-    return _agreed(server, "shared_buffers", lambda one: derive("a quarter", part, one.memory))
+    return _agreed(server, "shared_buffers", lambda one: derive("a quarter", sizing.quarter, one.memory))
 
 
 def share(server: Server) -> Fact[Bytes]:
@@ -34,19 +42,12 @@ def share(server: Server) -> Fact[Bytes]:
 
 
 def _share(server: Server) -> Fact[Bytes]:
-    def each(size: Bytes, buffers: Bytes, count: int) -> Bytes:
-        return Bytes((size - buffers) // max(count, 1) // _MB * _MB)
-
-    return derive("share", each, server.memory, server.shared_buffers, server.planned_connections)
+    return derive("share", sizing.share_of_memory, server.memory, server.shared_buffers, server.planned_connections)
 
 
 def plenty(server: Server) -> Fact[int]:
     """Connections that are plenty behind a pooler: twice what all clients can open, and the reserved ones."""
-
-    def twice(peak: float, reserved: int) -> int:
-        return math.ceil(peak * 2) + reserved
-
-    return _agreed(server, "max_connections", lambda one: derive("plenty", twice, one.peak_connections, one.reserved))
+    return _agreed(server, "max_connections", lambda one: derive("plenty", sizing.plenty, one.peak_connections, one.reserved))
 
 
 def large_reserve(server: Server) -> Fact[int]:
@@ -59,6 +60,29 @@ def large_reserve(server: Server) -> Fact[int]:
     if large.is_written and large.value > _LEAST_RESERVE and rest + _LEAST_RESERVE < server.max_connections.value:
         return large
     return unknown("reserve", "a lower one would not do")
+
+
+_WORKERS = ("pm.max_children", "maxProcesses")  # what may be lowered by itself
+
+
+def fewer_workers(workers: Fact[int], most: Fact[int], limit: Fact[int], fpms: Iterable[Fpm]) -> Fact[int]:
+    """What ``most``, the largest number that ``workers`` come from, has to be for all of them to fit the role's limit.
+
+    Unknown where it would have to be less than one, or than what php-fpm is told to keep.
+    """
+    if most.name not in _WORKERS or not (workers.is_known and limit.is_known) or most.value < 1:
+        return unknown(most.name, "there is nothing that could be lowered")
+    each = 0
+    for part in workers.sources:
+        if any(leaf.span == most.span for leaf in part.leaves()):
+            if part.value % most.value:
+                return unknown(most.name, "more than this decides it")
+            each += part.value // most.value
+    fit = (limit.value - workers.value + each * most.value) // each if each else 0
+    for fpm in fpms:
+        if fpm.max_children.span == most.span and not (fpm.least_children.is_known and fpm.least_children.value <= fit):
+            return unknown(most.name, "php-fpm keeps more of them")
+    return derive(most.name, lambda *_: fit, workers, limit) if fit > 0 else unknown(most.name, "one is already too many")
 
 
 def _agreed(server: Server, setting: str, wanted: Callable[[Server], Fact[T]]) -> Fact[T]:

@@ -11,6 +11,8 @@ from ..tuples import NamedTuple
 from ..value import Alternative, Computed, EnvRead, Fallback, Literal, Opaque, Value
 
 UNKNOWN = "\0"  # stands in a text for what files do not say
+LONGEST = 8192  # characters of a text made of others: a few lines of references can stand for more than fits into memory
+_MOST_STEPS = 20  # references from one to the next whose places are kept
 
 
 class Environment(NamedTuple):
@@ -82,10 +84,21 @@ def _read(name: str, read: EnvRead, environment: Environment) -> Fact[Any] | _Mi
             return unknown(name, f"{read.name} may be set elsewhere: {environment.gap}", read.span)
         return _Missing(f"{read.name} is not set", read.span)
     if not fact.is_known:
-        return Fact(name, "unknown", None, fact.span or read.span, (), fact.reason, (*fact.via, read.span))
+        return Fact(name, "unknown", None, fact.span or read.span, (), fact.reason, _via(fact, read))
     if read.empty_is_missing and fact.value == "":
         return _Missing(f"{read.name} is empty", read.span)
-    return Fact(name, fact.origin, fact.value, fact.span, fact.sources, fact.reason, (*fact.via, read.span))
+    return Fact(name, fact.origin, fact.value, fact.span, fact.sources, fact.reason, _via(fact, read))
+
+
+def _via(fact: Fact[Any], read: EnvRead) -> tuple[Span, ...]:
+    return (*fact.via[:_MOST_STEPS], read.span)
+
+
+def _too_long(name: str, value: Computed, facts: list[Fact[Any]]) -> Fact[Any] | None:
+    texts = [fact.value for fact in facts if fact.is_known and isinstance(fact.value, str)] if len(facts) > 1 else ()
+    if sum(map(len, texts)) > LONGEST:
+        return unknown(name, f"made of more than {LONGEST:,} characters", value.span)
+    return None
 
 
 def _compute(name: str, value: Computed, environment: Environment) -> Fact[Any] | _Missing:
@@ -97,6 +110,8 @@ def _compute(name: str, value: Computed, environment: Environment) -> Fact[Any] 
         if not found.is_known:
             return found
         args.append(found)
+    if (long := _too_long(name, value, args)) is not None:
+        return long
     try:
         result = value.apply(*(arg.value for arg in args))
     except (ValueError, TypeError, ArithmeticError) as error:
@@ -114,6 +129,8 @@ def outline(name: str, value: Value | None, environment: Environment) -> Fact[st
     if not isinstance(value, Computed):
         return None
     facts = [resolve(name, arg, environment) for arg in value.args]
+    if _too_long(name, value, facts) is not None:
+        return None
     try:
         text = value.apply(*(fact.value if fact.is_known else UNKNOWN for fact in facts))
     except (ValueError, TypeError, ArithmeticError):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .. import sizing
 from ..fact import Fact, default, derive, unknown
 from ..pgunits import read_integer, read_memory, read_time
 from ..source import Span
@@ -29,16 +30,19 @@ class Consumer(NamedTuple):
     ``highest`` is set where files leave a range.  ``through`` names the pooler that stands in between.
     """
 
-    service: str
+    service: str  # the service, and the pool within it where there are several
     kind: str
-    replicas: Fact[int]
-    processes: Fact[int]
-    pool: Fact[int]
+    replicas: Fact[int]  # copies that run
+    processes: Fact[int]  # processes of each copy that hold a pool
+    pool: Fact[int]  # connections of each process
     span: Span
     highest: Fact[int] | None = None  # the pool at most, when `pool` is only the least
     through: str | None = None
     profiles: tuple[str, ...] = ()  # it runs only when one of these is enabled
     inferred: str = ""  # how the client was linked to the server, when no file says it outright
+    once: str = ""  # why it runs once and ends, "" for what goes on
+    surge: Fact[Any] | None = None  # copies on top while it is updated, as polint.toml states them: a number, or a share such as 25%
+    max_replicas: Fact[int] | None = None  # what polint.toml lets an autoscaler make of ``replicas``
 
     @property
     def at_least(self) -> Fact[int]:
@@ -75,6 +79,9 @@ def _limits(value: object) -> bool:
         return _timeout(value) < INFINITY
     except ValueError:
         return True
+
+
+_QUICK = sizing.Keepalive()
 
 
 class RoleSetting(NamedTuple):
@@ -132,22 +139,27 @@ class Server(Section):
         has_pooler: bool = False,
     ) -> None:
         super().__init__(label, span, raw)
-        self.major = major
-        self.service = service
-        self.stack = stack
-        self.has_application = has_application
-        self.consumers: list[Consumer] = []
+        self.major = major  # PostgreSQL's major version, where the image or polint.toml tells it
+        self.service = service  # the compose service it runs as, "" for a server elsewhere
+        self.stack = stack  # the compose file it belongs to
+        self.has_application = has_application  # some application of the project could use it
+        self.consumers: list[Consumer] = []  # clients of the server itself and of its poolers
         self.left_out: list[Consumer] = []  # clients that run only with other profiles
         self.profile = ""  # the one profile whose services are counted, "" for none
         self.has_pooler = has_pooler  # something in the stack pools connections, whether or not it is read
-        self.cores: Fact[float] = cores or unknown("cores", "neither a cpu limit nor [host] of polint.toml states them")
-        self.spindles: Fact[int] = default("spindles", 0, "data on SSDs or in memory")
+        self.cores: Fact[float] = cores or unknown(
+            "cores", "neither a cpu limit nor [host] of polint.toml states them"
+        )  # processor cores it may use
+        self.spindles: Fact[int] = default("spindles", 0, "data on SSDs or in memory")  # spinning disks that work at the same time
         self._host_memory: Fact[Bytes] = unknown("memory", "neither a limit nor [host] of polint.toml states it")
         self._role_settings = role_settings
-        self.container: Container | None = None
+        self.container: Container | None = None  # the container it runs in; none outside of the stack
         self.containers: Mapping[str, Container] = {}  # those of its stack, by service
         self.home: Span | None = None  # the configuration file that it reads, where the repository holds it
         self.peers: Sequence[Server] = ()  # the project's other servers
+        self.scripts: Sequence[str] = ()  # those that initialise its data directory, in order
+        self.role: Fact[str] = unknown("role", "no init script makes it")  # its application's, at the statement that makes it
+        self.shortest_request: Fact[Seconds] = default("request", Seconds(INFINITY), "php-fpm")  # of the web requests that wait for it
         self._mentioned = mentioned
         self._keepalive_defaults = keepalive_defaults
 
@@ -189,6 +201,17 @@ class Server(Section):
         if name in self._mentioned:
             return True
         return any(not one.value.is_known or _limits(one.value.value) for one in self._role_settings if one.name == name)
+
+    def has_role_setting(self, name: str) -> bool:
+        """Whether SQL sets it for any role or database."""
+        return name in self._mentioned or any(one.name == name for one in self._role_settings)
+
+    @property
+    def role_statement_timeout(self) -> Fact[Seconds]:
+        """statement_timeout of its application's role, which nothing sets yet; unknown where it has no place."""
+        from .role_limits import role_limit
+
+        return role_limit(self, "statement_timeout")
 
     def session_statement_timeout(self, role: str | None) -> Fact[Seconds]:
         """statement_timeout as the sessions of a role have it (None: of any); unknown where other files may decide it."""
@@ -257,24 +280,30 @@ class Server(Section):
 
     @property
     def quicker_keepalive(self) -> Fact[int]:
-        """60 s for tcp_keepalives_idle, 10 s for the interval, a count of 6: together 2 min."""
+        """Its part of what ``sizing.Keepalive`` has: 60 s idle, an interval of 10 s, a count of 6, together 2 min."""
         slowest, quick = self._slowest_keepalive
         return default(slowest.name, quick, "2 min in all")
+
+    @property
+    def slowest_keepalive_name(self) -> str:
+        """The name of ``slowest_keepalive``."""
+        return self.slowest_keepalive.name
 
     @property
     def _slowest_keepalive(self) -> tuple[Fact[int], int]:
         facts = (self.tcp_keepalives_idle, self.tcp_keepalives_interval, self.tcp_keepalives_count)
         idle, interval, count = (fact.value or own for fact, own in zip(facts, (7200, 75, 9), strict=True))
-        gains = (idle - 60, (interval - 10) * count, (count - 6) * interval)
+        gains = (idle - _QUICK.idle, (interval - _QUICK.interval) * count, (count - _QUICK.probes) * interval)
         at = gains.index(max(gains))
-        return facts[at], (60, 10, 6)[at]
+        return facts[at], int(_QUICK[at])
 
     @property
     def best_connections(self) -> Fact[float]:
         """Connections that can work at the same time: cores x 2 + spindles (PostgreSQL wiki; part of a core counts as one)."""
         if self.spindles.is_default:
-            return derive("cores x 2", lambda cores: float(math.ceil(cores) * 2), self.cores)
-        return derive("cores x 2 + spindles", lambda cores, disks: float(math.ceil(cores) * 2 + disks), self.cores, self.spindles)
+            return derive("cores x 2", lambda cores: float(sizing.active_connections(cores)), self.cores)
+        count = sizing.active_connections
+        return derive("cores x 2 + spindles", lambda cores, disks: float(count(cores, disks)), self.cores, self.spindles)
 
     def take_host(self, host: Mapping[str, Fact[Any]]) -> None:
         """Take what polint.toml says of the disks and the memory of the machine it runs on."""
@@ -307,12 +336,17 @@ class Server(Section):
     @property
     def usable_connections(self) -> Fact[int]:
         """Slots ordinary roles can have (PostgreSQL manual, 19.3)."""
-        return derive("usable connections", lambda a, b: max(a - b, 0), self.max_connections, self.reserved)
+        return derive("usable connections", sizing.usable_connections, self.max_connections, self.reserved)
 
     @property
     def direct(self) -> Sequence[Consumer]:
-        """The clients that connect to the server itself; those behind a pooler are its clients."""
-        return [consumer for consumer in self.consumers if consumer.through is None]
+        """The clients that go on connecting to the server itself; those behind a pooler are its clients."""
+        return [consumer for consumer in self.consumers if consumer.through is None and not consumer.once]
+
+    @property
+    def jobs(self) -> Sequence[Consumer]:
+        """The clients that connect to the server itself, and end: migrations, psql."""
+        return [consumer for consumer in self.consumers if consumer.through is None and consumer.once]
 
     @property
     def known_connections(self) -> Fact[int]:

@@ -50,8 +50,8 @@ class SessionUse:
         self.span = span
         self.label = f"query in {span.path}"
         self.pooler = pooler
-        self.what: str = _WHAT[feature].format(name=name)
-        self.harm: str = _HARM[feature]
+        self.what: str = _WHAT[feature].format(name=name)  # the query, in short
+        self.harm: str = _HARM[feature]  # what goes wrong, as a clause
 
     @property
     def pool_mode(self) -> Fact[str]:
@@ -65,11 +65,12 @@ def build_sessions(linkers: Sequence[Linker], files: Mapping[str, php.PhpFile], 
     for linker in linkers:
         spans = {service.name: service.span for service in linker.stack.services.values()}
         poolers = {pooler.service: pooler for pooler in project.poolers if spans.get(pooler.service) == pooler.span}
-        shared = {name: pooler for name, pooler in poolers.items() if not pooler.pool_mode.is_known or pooler.pool_mode.value != "session"}
-        for service in linker.stack.services.values() if shared else ():
-            for use in (*_rust(service, linker, shared, tree), *_php(service, linker, files, shared, tree)):
+        for service in linker.stack.services.values() if poolers else ():
+            for use in (*_rust(service, linker, poolers, tree), *_php(service, linker, files, poolers, tree)):
                 place = (use.span.path, use.span.start)
-                if place not in seen:
+                use.pooler.session_uses.append(use.span)
+                mode = use.pooler.pool_mode
+                if place not in seen and not (mode.is_known and mode.value == "session"):
                     seen.add(place)
                     project.session_uses.append(use)
 

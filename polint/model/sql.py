@@ -13,7 +13,8 @@ from .resolve import NOTHING, resolve
 from .statements import Limit, ServerSetting, SessionCount, SessionKill, SystemChange
 
 if TYPE_CHECKING:
-    from ..formats.sql_records import SettingChange
+    from ..diagnostic import Edit
+    from ..formats.sql_records import SettingChange, SqlFile
 
 _REFUSED = {
     "postmaster": "it changes only with a restart of the server",
@@ -28,7 +29,7 @@ def build_settings(project: Project) -> None:
     """The settings of every server as they win: those of files, of variables and of init scripts."""
     for server in project.servers:
         project.settings += [
-            ServerSetting(name, fact, fact.span, "server")
+            ServerSetting(name, fact, fact.span, "server", server)
             for name, fact in server.raw.items()
             if fact.is_known and fact.span is not None and fact.origin == "written"
         ]
@@ -52,7 +53,8 @@ def build_sql(tree: Tree, project: Project) -> None:
             if change.scope == "system":
                 # the server is started anew behind its init scripts
                 reloaded = path not in project.init_scripts and any(order >= change.statement.order for order in reloads)
-                project.changes.append(SystemChange(change, catalogue.context(change.name, None), reloaded=reloaded))
+                told = _told(found) if reloaded else None
+                project.changes.append(SystemChange(change, catalogue.context(change.name, None), reloaded=reloaded, told=told))
             _judge(change, found.foreign, path, project)
             if not found.foreign and not (change.scope == "system" and path in project.init_scripts):  # else the server has it
                 value = resolve(change.name, change.value, NOTHING).at(change.value_span)
@@ -60,6 +62,16 @@ def build_sql(tree: Tree, project: Project) -> None:
         project.session_counts += map(SessionCount, found.counts)
         project.session_kills += map(SessionKill, found.terminates)
         project.limits += [Limit(limit, most) for limit in found.limits]
+
+
+def _told(found: SqlFile) -> Edit | None:
+    """A word about the restart in place of the file's reload, where all that it changes needs one."""
+    from ..formats import sql_edit
+
+    names = [change.name for change in found.settings if change.scope == "system"]
+    if any(catalogue.context(name, None) != "postmaster" for name in names):
+        return None
+    return sql_edit.restart_told([call for call in found.calls if call.name == "pg_reload_conf"], names)
 
 
 def _judge(change: SettingChange, foreign: bool, path: str, project: Project) -> None:

@@ -58,6 +58,7 @@ class InitScripts(NamedTuple):
 
     run: Sequence[str] = ()
     beside: Sequence[str] = ()
+    is_hidden: bool = False  # some are mounted, and not in the repository
 
 
 def init_scripts(service: Service, tree: Tree) -> InitScripts:
@@ -68,7 +69,7 @@ def init_scripts(service: Service, tree: Tree) -> InitScripts:
     paths = sorted({path for kind in ("sql", "shell") for path in under(tree.paths(kind), folders)})
     seen = {name: path for name, path in files_in(service, INIT_FOLDER, tree, paths).items() if name.endswith(_RUN)}  # ignores others
     run = [path for name, path in seen.items() if path.endswith(name[name.rindex(".") :])]
-    return InitScripts(run, sorted({*paths, *seen.values()} - set(run)))
+    return InitScripts(run, sorted({*paths, *seen.values()} - set(run)), any(not under(paths, (folder,)) for folder in folders))
 
 
 def spoken(path: str, names: Iterable[str], tree: Tree, project: Project, *, own: bool = False) -> tuple[str, ...]:
@@ -118,7 +119,7 @@ def system_changes(scripts: InitScripts, tree: Tree, project: Project) -> list[S
 def role_settings(stack: Stack, own: InitScripts, others: Iterable[str], tree: Tree, project: Project, *, alone: bool) -> list[RoleSetting]:
     """What the SQL of a stack sets for roles and databases of a server.
 
-    ``others`` are init scripts of another server; ``alone`` says there is none, so that migrations are this one's.
+    ``others`` are the init scripts of the stack's servers; ``alone`` says there is none, so that migrations are this one's.
     """
     foreign = set(others) - set(own.run)
     paths = [*own.run, *(path for path in under(tree.paths("sql"), (stack.folder,)) if path not in own.run and path not in foreign)]
@@ -138,10 +139,12 @@ def role_settings(stack: Stack, own: InitScripts, others: Iterable[str], tree: T
 
 
 def mentioned(tree: Tree, project: Project, stack: Stack, own: set[str], named: Iterable[str], scripts: InitScripts) -> frozenset[str]:
-    """Timeout settings that some other file of the stack speaks of, so that a role or a client may set them.
+    """Timeout settings that some other file of the stack speaks of, or may, so that a role or a client may set them.
 
     ``own`` files are the server's, ``named`` are settings that its command line gives itself.
     """
+    if scripts.is_hidden:
+        return frozenset(_LIMITS)
     found: set[str] = set()
     for path in (*scripts.run, *scripts.beside):
         found.update(spoken(path, _LIMITS, tree, project, own=True))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
 from ..source import Source, Span
-from ..value import Literal, Value
+from ..value import Computed, Literal, Value
 from . import read
-from .project import Duplicate, Problem, Project, Service, Stack, Tree
+from .project import MOST_FAULTS, Duplicate, Problem, Project, Service, Stack, Tree, worst
 from .resolve import NOTHING, Environment, outline, resolve
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Compose looks for these in this order (docker compose, "Compose file" documentation).
 _MAIN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_MOST_MADE = 4_000_000  # characters of an environment file's values that are made of others
 _SEARCH = (_MAIN[0], _MAIN[1], _MAIN[3], _MAIN[2])
 
 
@@ -63,14 +64,19 @@ def find_stacks(tree: Tree, project: Project, stated: Mapping[str, Mapping[str, 
     """Every stack of the tree, the root itself when there is no compose file."""
     folders: dict[str, list[str]] = {}
     for path in tree.paths("compose"):
-        if not _is_compose(path, tree.data(path)):
+        if not _is_compose(path, tree.data(path)) or tree.read(path) is None:
             continue
         folders.setdefault(posixpath.dirname(path), []).append(path)
     groups: list[tuple[str, tuple[str, ...]]] = []
     for folder, paths in folders.items():
         groups.extend(_groups(folder, paths, tree))
     loaded = [(main, _load(main, overrides, tree)) for main, overrides in groups]
-    included = {source.path for main, found in loaded for source in found.sources[1:] if source.path != main}
+    included = {
+        source.path
+        for main, found in loaded
+        for source in found.sources[1:]
+        if source.path != main and not _is_found_beside(source.path, main)
+    }
     overriding = {path for _, overrides in groups for path in overrides}
     stacks = [
         _stack(main, found, tree, project, stated)
@@ -79,13 +85,18 @@ def find_stacks(tree: Tree, project: Project, stated: Mapping[str, Mapping[str, 
     ]
     seen: set[tuple[str, int, str]] = set()
     for _, found in loaded:
-        for fault in found.faults:
+        for fault in worst(found.faults):
             key = (fault.span.path, fault.span.start, fault.message)
             if key not in seen:
                 seen.add(key)
                 project.problems.append(Problem("compose", fault.message, fault.span, is_fatal=fault.fatal, fix=fault.fix))
         project.unread.extend(found.unread)
     return stacks or [Stack("", "", None)]
+
+
+def _is_found_beside(path: str, main: str) -> bool:
+    """Whether Compose finds ``path`` by itself in the folder of ``main``: a variant there extends a stack, not a fragment."""
+    return posixpath.dirname(path) == posixpath.dirname(main) and posixpath.basename(path) in _MAIN
 
 
 def _is_compose(path: str, data: bytes) -> bool:
@@ -151,9 +162,9 @@ def _variants(found: compose.ComposeProject, main: str) -> set[str]:
     folder = posixpath.dirname(main)
     return {
         source.path
-        for source in found.sources
+        for source in found.sources[:2]
         if posixpath.dirname(source.path) == folder and posixpath.basename(source.path) not in _MAIN and source.path != main
-    } & {source.path for source in found.sources[:2]}
+    }
 
 
 def _outer(folder: str, tree: Tree, project: Project) -> Environment:
@@ -186,10 +197,11 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     places: dict[str, Span] = {}
     fresh = path not in project.dotenvs  # in another dialect it repeats the same keys
     parsed = parse_env(source, dialect, project)
+    made = 0  # characters of values that are made of others
     if dialect == "compose" and (path, dialect) not in project.environments:
         project.add_faults("dotenv", parsed.faults)
-    for entry in parsed.entries:
-        if entry.key in places and fresh:
+    for number, entry in enumerate(parsed.entries):
+        if entry.key in places and fresh and len(places) + MOST_FAULTS > number:
             beaten = variables[entry.key].at(places[entry.key])
             again: Fact[str] = Fact(entry.key, "written", span=entry.value_span)
             project.duplicates.append(Duplicate("dotenv", entry.key, beaten, again, places[entry.key]))
@@ -197,6 +209,9 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
         if dialect == "dotenvy" and entry.key in variables:
             continue  # the first one wins there
         fact = resolve(entry.key, entry.value, environment)
+        made += len(str(fact.value)) if isinstance(entry.value, Computed) and fact.is_known else 0
+        if made > _MOST_MADE:
+            fact = unknown(entry.key, "this file's references make too long texts", entry.value_span)
         if fact.is_known:
             text = "" if fact.value is None else str(fact.value)
             span = entry.value_span if isinstance(entry.value, Literal) else fact.span or entry.value_span
@@ -210,11 +225,18 @@ def read_env(path: str, dialect: str, outer: Environment, tree: Tree, project: P
     return found
 
 
+def _untagged(value: Value | None, outer: Environment) -> str:
+    """The image without a tag that nobody sets: ``postgres`` for ``postgres:${PG_VERSION}``; "" when its name is not known."""
+    found = outline("image", value, outer)
+    name, colon, _ = found.value.partition(":\0") if found is not None else ("", "", "")
+    return name if colon and "\0" not in name else ""
+
+
 def _service(entry: compose.ServiceEntry, stack: Stack, tree: Tree, project: Project, stated: Mapping[str, Fact[Any]]) -> Service:
     outer = stack.outer
     for path in entry.dotenvs:  # an included file has a .env of its own, under the project's
         outer = outer.over(read_env(path, "compose", NOTHING, tree, project) or NOTHING)
-    image = text_of("image", entry.image, outer) or ""
+    image = text_of("image", entry.image, outer) or _untagged(entry.image, outer)
     context, stage, base_image, recipe, runs, built = _image_built(entry, outer, tree, project)
     environment = _environment(entry, outer, tree, project).over(built)
     command = _words(entry, outer)

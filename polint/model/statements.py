@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from ..diagnostic import Fix
+from ..diagnostic import Edit, Fix
 from ..fact import Fact, derive, unknown
+from ..patterns import lazy
 from ..pgunits import read_time
 from ..source import Span
 from ..units import Seconds
@@ -13,6 +15,7 @@ from .resolve import NOTHING, resolve
 
 if TYPE_CHECKING:
     from ..formats.sql_records import ActivityCount, ConnectionLimit, SettingChange, Terminate
+    from .server import Server
 
 
 class SystemChange:
@@ -23,14 +26,26 @@ class SystemChange:
 
     kind = "change"
 
-    def __init__(self, change: SettingChange, context: str | None, *, reloaded: bool) -> None:
-        self.name: str = change.name
+    def __init__(self, change: SettingChange, context: str | None, *, reloaded: bool, told: Edit | None = None) -> None:
+        self.name: str = change.name  # the setting
         self.span: Span = change.name_span
-        self.value: Fact[Any] = resolve(change.name, change.value, NOTHING)
-        self.needs_restart: bool = context == "postmaster"
+        self.value: Fact[Any] = resolve(change.name, change.value, NOTHING)  # the value it sets
+        self.needs_restart: bool = context == "postmaster"  # only a restart makes it effective
         self.reloaded: bool = reloaded
-        self.in_transaction: bool = change.statement.in_transaction and context is not None
+        self.in_transaction: bool = change.statement.in_transaction and context is not None  # it fails there
         self.label: str = f"setting {change.name}"
+        self._change = change
+        self._told = told
+
+    @property
+    def fix(self) -> Fix | None:
+        """Takes it out of the transaction it fails in, or says in place of a reload that it takes a restart."""
+        if not self.in_transaction:
+            return Fix("say that it takes a restart, instead of reloading", "unsafe", (self._told,)) if self._told is not None else None
+        from ..formats import sql_edit
+
+        edits = sql_edit.outside(self._change)
+        return Fix(f"set {self.name} outside of the transaction", "unsafe", tuple(edits)) if edits else None
 
 
 # Limits whose bare number is milliseconds, and spans of time whose bare number is seconds (pg_settings.unit).
@@ -53,11 +68,12 @@ class ServerSetting:
 
     kind = "setting"
 
-    def __init__(self, name: str, value: Fact[Any], span: Span, scope: str) -> None:
-        self.name = name
-        self.value = value
+    def __init__(self, name: str, value: Fact[Any], span: Span, scope: str, server: Server | None = None) -> None:
+        self.name = name  # the setting
+        self.value = value  # the value it gets
         self.span = span
         self.scope = scope
+        self.server = server  # the server, where it is known
         self.label = f"setting {name}"
 
     @property
@@ -90,14 +106,42 @@ class ServerSetting:
 
     @property
     def with_unit(self) -> Fact[str]:
-        """The same value with the unit that it has without saying so: ``30ms``."""
+        """The same value with the unit that it has without saying so: ``30ms``; unknown where the comment beside it tells another one."""
         unit = "s" if self.is_span else "ms"
+        place = self.value.span
+        if place is not None and (_MILLISECONDS if self.is_span else _LONGER).search(_remark(place)):
+            return unknown(self.name, "the comment beside it tells another unit", place)
         return derive(self.name, lambda value: f"{str(value).strip()}{unit}", self.value)
+
+    @property
+    def role_limit(self) -> Fact[Seconds]:
+        """The same limit for the application's role alone, which nothing sets yet; unknown where it has no place."""
+        from .role_limits import moved_limit
+
+        return moved_limit(self.server, self.name, self.value) if self.server is not None else unknown(self.name, "its server is not known")
+
+    @property
+    def role(self) -> Fact[str]:
+        """The application's role."""
+        return self.server.role if self.server is not None else unknown("role", "its server is not known")
 
     @property
     def limits_every_session(self) -> bool:
         """A limit on statements, for which PostgreSQL's manual advises against the server's own configuration."""
         return self.scope in ("server", "system") and self.name in ("statement_timeout", "lock_timeout", "transaction_timeout")
+
+
+_LONGER = lazy(r"(?:^|[^a-z])(?:s|secs?|seconds?|min|mins|minutes?|h|hours?)(?![a-z])", re.IGNORECASE)
+_MILLISECONDS = lazy(r"(?:^|[^a-z])(?:ms|msecs?|millis|milliseconds?)(?![a-z])", re.IGNORECASE)
+
+
+def _remark(span: Span) -> str:
+    """The comment behind a value, on its line."""
+    text = span.source.text
+    newline = text.find("\n", span.end)
+    rest = text[span.end : newline if newline >= 0 else len(text)]
+    starts = [at for mark in ("#", "--") if (at := rest.find(mark)) >= 0]
+    return rest[min(starts) :] if starts else ""
 
 
 def _certain(name: str, found: bool, is_open: bool) -> Fact[bool]:
@@ -126,8 +170,8 @@ class SessionKill:
     def __init__(self, kill: Terminate) -> None:
         self.span: Span = kill.span
         narrowed = kill.has_user_filter or kill.has_database_filter or kill.by_pid_literal or "pid" in kill.columns
-        self.is_narrowed: Fact[bool] = _certain("is_narrowed", narrowed, kill.is_open)
-        self.from_activity: bool = kill.from_activity
+        self.is_narrowed: Fact[bool] = _certain("is_narrowed", narrowed, kill.is_open)  # a user, a database or a pid says which sessions
+        self.from_activity: bool = kill.from_activity  # the sessions come from pg_stat_activity
         self.fix: Fix | None = kill.fix
         self.label: str = f"pg_terminate_backend in {kill.span.path}"
 
@@ -139,7 +183,7 @@ class Limit:
 
     def __init__(self, limit: ConnectionLimit, usable: Fact[int]) -> None:
         self.span: Span = limit.span
-        self.of: str = f"{limit.kind} {limit.name}" if limit.name else limit.kind
-        self.value: Fact[int] = resolve("CONNECTION LIMIT", limit.limit, NOTHING).at(limit.value_span)
+        self.of: str = f"{limit.kind} {limit.name}" if limit.name else limit.kind  # what it limits: a role or a database, with its name
+        self.value: Fact[int] = resolve("CONNECTION LIMIT", limit.limit, NOTHING).at(limit.value_span)  # the limit; -1 is none
         self.usable: Fact[int] = usable
         self.label: str = f"{self.of}, connection limit"

@@ -21,7 +21,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "0.0.0.0")
 SOCKET = "a Unix socket"  # stands for a host
 _HOST_NAME = lazy(r"(^|_)(PG|DB|POSTGRES|POSTGRESQL|DATABASE|SQL)\w*(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$|^PGHOST$|^POSTGRES$")
 _URL_FILE = lazy(r"(DATABASE|DB|PG|POSTGRES)\w*(URL|URI|DSN|CONNECTION\w*)_FILE$")
-_URL = lazy(r"([A-Za-z][A-Za-z0-9+.\-]*(?::[A-Za-z][A-Za-z0-9+.\-]*)*)://([^\s\"'<>`]*)")
+_URL = lazy(r"(?<![A-Za-z])([A-Za-z][A-Za-z0-9+.\-]{0,40}(?::[A-Za-z][A-Za-z0-9+.\-]{0,40}){0,4})://([^\s\"'<>`]*)")
 _PAIR = lazy(r"(?i)(?:^|[;\s\"'?&\[(,])(?:host|server|data source|hostaddr)\s*=\s*'?([^;\s\"',&]+)")
 _QUOTED = lazy(r"[\"']([\w.\-]+)[\"']\s*,\s*543[0-9]")  # ["db", 5432], as poolers list their servers
 _FLAG = lazy(r"(?:^|\s)(?:-h|--?[\w-]*host(?:name)?)[= ]\s*([\w.\-/]+)")
@@ -130,7 +130,7 @@ def names_of(service: Service, stack: Stack) -> list[str]:
 
 def hosts_of(url: str) -> list[str]:
     """The hosts of a connection URL or a ``host=…`` string; none when it names none."""
-    found = _URL.search(url)
+    found = _URL.search(url) if "://" in url else None
     if found is None:
         pairs = [pair.group(1) for pair in _PAIR.finditer(url)]
         return [SOCKET if host.startswith("/") else host for host in pairs]
@@ -235,14 +235,14 @@ def in_file(text: str, ends: Endpoints) -> list[Target]:
 
 
 def _urls(text: str) -> Iterator[str]:
-    for found in _URL.finditer(text):
+    for found in _URL.finditer(text) if "://" in text else ():
         if found.group(1).lower() not in _OTHERS:
             yield from hosts_of(found.group(0))
 
 
 def _in_text(name: str, text: str, service: Service, ends: Endpoints) -> Iterator[Target]:
     known = {**ends.servers, **ends.poolers, **ends.foreign}
-    url = _URL.search(text)
+    url = _URL.search(text) if "://" in text else None
     if url is not None:
         scheme = url.group(1).lower()
         hosts = [host for host in hosts_of(text) if UNKNOWN not in host]

@@ -31,7 +31,7 @@ class Leak:
 
     def __init__(self, leak: found.Leak) -> None:
         self.span: Span = leak.span
-        self.way: str = leak.way
+        self.way: str = leak.way  # mem::forget, leak, detach or static
         self.what: str = _WAYS[leak.way]
         self.label: str = f"connection in {leak.span.path}"
         self.notes: tuple[Note, ...] = (Note("taken here", leak.taken),) if leak.taken is not None else ()
@@ -52,9 +52,9 @@ class Hold:
 
     def __init__(self, hold: found.Hold) -> None:
         self.span: Span = hold.span
-        self.name: str = hold.name
+        self.name: str = hold.name  # the variable that holds the connection
         self.held: str = hold.way
-        self.work: str = hold.work
+        self.work: str = hold.work  # what is waited for, as a clause
         self.lasts: Fact[Seconds] = (
             resolve("wait", hold.lasts, NOTHING) if hold.lasts is not None else written("wait", Seconds(INFINITY), hold.span)
         ).at(hold.span)
@@ -69,11 +69,11 @@ class Nesting:
 
     def __init__(self, nested: found.Nested, pool: Pool | None) -> None:
         self.span: Span = nested.span
-        self.name: str = nested.name
-        self.held: str = nested.way
-        self.pool_name: str = nested.pool
+        self.name: str = nested.name  # the variable that holds the first
+        self.held: str = nested.way  # connection, transaction or result set
+        self.pool_name: str = nested.pool  # the pool, as written
         self.pool: Pool | None = pool
-        self.connections: int = 2
+        self.connections: int = 2  # how many one task asks for
         self.label: str = f"pool {nested.pool} in {nested.span.path}"
         self.notes: tuple[Note, ...] = (Note(f"`{nested.name}` is taken here", nested.taken),)
         if nested.inside is not None:
@@ -114,7 +114,7 @@ class Difference:
 
     def __init__(self, difference: found.Difference) -> None:
         self.span: Span = difference.span
-        self.idle: Span = difference.idle
+        self.idle: Span = difference.idle  # the side of num_idle()
         self.fix: Fix | None = difference.fix
         self.label: str = f"subtraction in {difference.span.path}"
 

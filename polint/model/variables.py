@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from .. import catalogue
+from ..diagnostic import Fix
 from ..fact import Fact, default, derive, unknown
 from ..patterns import lazy
 from . import crates as rust_crates
-from . import images, read
+from . import fpm_variables, images, read
 from .crates import Crates
 from .fpm import runs_fpm
 from .postgres import server_image
 from .project import Project, Service, Stack, Tree, Variable
+from .remedies import Remedy
 from .resolve import resolve
 from .stack import join, read_env, text_of, under
 
@@ -170,7 +172,7 @@ def _decide(
         _server(variable, services, stack)
         return
     if variable.purpose == "fpm" and any(runs_fpm(service) is not None for service in users):
-        _fpm(variable, users, tree)
+        _fpm(variable, users, project)
         return
     # one service with sources that were read through is enough only when no other could be the reader
     if looked and not reasons and any(service.folders for service in users):
@@ -220,9 +222,24 @@ def _server(variable: Variable, services: Sequence[Service], stack: Stack) -> No
         setting = {"maxconnections": "max_connections"}.get(setting, setting)
         variable.instead = f'command: ["postgres", "-c", "{setting}={_plain(variable.value)}"]'
         if len(services) == 1:
-            variable.moves_to = _taker(variable, setting, service, stack)
+            variable.moving = _moving(variable, setting, service, stack)
         return
     variable.is_read = unknown("is_read", "no server whose image was read gets it")
+
+
+def _moving(variable: Variable, setting: str, service: Service, stack: Stack) -> Fix | Remedy | None:
+    """Takes the variable away, and sets what it names where the server does not have that already."""
+    taker = _taker(variable, setting, service, stack)
+    place = variable.value.span
+    if not taker.is_known or place is None:
+        return None
+    if taker.is_default:
+        title = f"move {variable.name} to the server's own configuration"
+        return Remedy(title, ((taker, variable.value.value),), (variable.value,))
+    from ..formats import compose_edit
+
+    edit = compose_edit.removed(place)
+    return Fix(f"remove {variable.name}, which the server has already", "safe", (edit,)) if edit is not None else None
 
 
 def _taker(variable: Variable, setting: str, service: Service, stack: Stack) -> Fact[str]:
@@ -244,7 +261,7 @@ def _plain(fact: Fact[str]) -> str:
     return fact.value if fact.is_known else "…"
 
 
-def _fpm(variable: Variable, services: Sequence[Service], tree: Tree) -> None:
+def _fpm(variable: Variable, services: Sequence[Service], project: Project) -> None:
     """An FPM-like variable beside an image and a configuration that do not name it."""
     for service in services:
         image = runs_fpm(service)
@@ -259,6 +276,8 @@ def _fpm(variable: Variable, services: Sequence[Service], tree: Tree) -> None:
         setting = "pm." + re.sub(r"^(PHP_)?FPM_(PM_)?", "", variable.name).lower()
         setting = {"pm.min_spare": "pm.min_spare_servers", "pm.max_spare": "pm.max_spare_servers"}.get(setting, setting)
         variable.instead = near[0] if near else f"{setting} = ${{{variable.name}}}"
+        given = [one for one in services if one.name in variable.services]
+        variable.reading = fpm_variables.reading(variable, setting, near[0] if near else "", given, project)
 
 
 def _overridden(variable: Variable, service: Service, stack: Stack, tree: Tree, project: Project) -> None:

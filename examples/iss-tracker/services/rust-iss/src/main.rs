@@ -20,6 +20,13 @@ async fn last_position(State(pool): State<PgPool>) -> String {
         .unwrap_or_default()
 }
 
+async fn terminated() {
+    use tokio::signal::unix::{signal, SignalKind};
+    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        terminate.recv().await;
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::from_env()?;
@@ -30,8 +37,9 @@ async fn main() -> anyhow::Result<()> {
         .connect(&config.database_url)
         .await?;
 
-    let app = Router::new().route("/last", get(last_position)).with_state(pg_pool);
+    let app = Router::new().route("/last", get(last_position)).with_state(pg_pool.clone());
     let listener = tokio::net::TcpListener::bind("0.0.0.0:3000").await?;
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app).with_graceful_shutdown(terminated()).await?;
+    pg_pool.close().await;
     Ok(())
 }
