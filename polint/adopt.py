@@ -10,27 +10,47 @@ from . import config as configuration
 from .config import Config
 from .diagnostic import SEVERITIES
 from .lint import Choice, files_of, project_of, run
-from .reporters import counted
-from .start import CannotRun, within
+from .reporters import counted, plural
+from .start import OUTSIDE, CannotRun, leads_out, within
 
 if TYPE_CHECKING:
     from .baseline import Entry
 
 
-def initialise(root: str, config: Config) -> tuple[str, str]:
-    """Write a first polint.toml; its name and what it says in a few words.  Raises CannotRun."""
+def initialise(root: str, config: Config) -> list[tuple[str, str]]:
+    """Write a first polint.toml and a plan where there are none; the names written and what they say in a few words.
+
+    Raises CannotRun, also when both are there.
+    """
     from . import budget
+    from .draft import NAME as PLAN
+    from .draft import draft
     from .proposal import configuration as proposed
 
-    if config.source is not None:
-        raise CannotRun(f"{config.source.path} configures this project already")
-    path = os.path.join(root, configuration.NAME)
+    planned = os.path.lexists(os.path.join(root, PLAN))
+    if config.source is not None and planned:
+        raise CannotRun(f"{config.source.path} configures this project already, and there is a {PLAN}")
+    if config.source is None and os.path.lexists(os.path.join(root, configuration.NAME)):
+        raise CannotRun(f"{configuration.NAME} is there already, and is no file that can be read")
     project = project_of(files_of(root, config), config)
     servers = budget.servers(project)
-    write_report(path, proposed(servers).encode("utf-8", "backslashreplace"))
-    unknown = dict.fromkeys(consumer.service for server in servers for consumer in server.unknown_consumers)
-    asked = f"; to be stated: {', '.join(unknown)}" if unknown else ""
-    return configuration.NAME, f"{len(servers)} server{'' if len(servers) == 1 else 's'} found{asked}"
+    written = []
+    if config.source is None:
+        write_report(os.path.join(root, configuration.NAME), proposed(servers).encode("utf-8", "backslashreplace"))
+        unknown = dict.fromkeys(consumer.service for server in servers for consumer in server.unknown_consumers)
+        asked = f"; to be stated: {', '.join(unknown)}" if unknown else ""
+        written.append((configuration.NAME, f"{plural(len(servers), 'server')} found{asked}"))
+    plan = None if planned else draft(project, servers, root)
+    if plan is not None:
+        text, server = plan
+        write_report(os.path.join(root, PLAN), text.encode("utf-8", "backslashreplace"))
+        guesses = text.count("  # assumed")
+        assumed = f"; {plural(guesses, 'value')} assumed" if guesses else ""
+        written.append((PLAN, f"server {budget.name_of(server, servers)}{assumed}"))
+    if not written:
+        assert config.source is not None
+        raise CannotRun(f"{config.source.path} configures this project already, and there is no client of a server to plan for")
+    return written
 
 
 def record(root: str, config: Config, prefixes: Sequence[str], today: str) -> tuple[str, str]:
@@ -38,6 +58,8 @@ def record(root: str, config: Config, prefixes: Sequence[str], today: str) -> tu
     from . import baseline
 
     name = config.baseline or configuration.BASELINE
+    if leads_out(root, config, name):
+        raise CannotRun(f"baseline {name} {OUTSIDE}")
     before: Sequence[Entry] = ()
     try:
         before = baseline.load(root, name) or ()

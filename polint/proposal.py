@@ -32,6 +32,10 @@ _HEAD = """\
 # Limits that rules have: `polint rule NAME` shows them.
 # [params.acquire-timeout-out-of-range]
 # longest = "10s"
+
+# A PostgreSQL server that no compose file has, by the host name its clients use.
+# [servers."db.example.com"]
+# max-connections = 200
 """
 
 
