@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..diagnostic import SEVERITIES, Diagnostic
+from ..diagnostic import SEVERITIES, Diagnostic, Fix
 from ..mask import mask
 from ..patterns import lazy
 from ..source import Span
@@ -17,8 +17,11 @@ from ..tuples import NamedTuple
 
 if TYPE_CHECKING:
     from ..engine import Silence
+    from ..ruleform import Rule
 
-FORMATS = ("text", "concise", "json")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown")
+MACHINE = frozenset(("json", "sarif", "gitlab", "junit", "markdown"))
+"""Formats that are UTF-8 wherever they go."""
 
 # reasons of a file that could be read but has nothing to do with the project's connections
 IDLE = "nothing about connections in it"
@@ -47,7 +50,7 @@ class Report(NamedTuple):
 
     ``budgets`` are finished lines, one for each server, the most utilised first.  ``silenced`` says by rule code
     which subjects a rule could not judge.  ``warnings`` are about the configuration, each with its place; they are for
-    standard error.  ``unread`` are the places in files that were not followed.
+    standard error.  ``unread`` are the places in files that were not followed.  ``rules`` are those that ran.
     """
 
     root: str
@@ -57,6 +60,7 @@ class Report(NamedTuple):
     silenced: Mapping[str, Sequence[Silence]] = {}
     warnings: Sequence[str] = ()
     unread: Sequence[Unread] = ()
+    rules: Sequence[Rule] = ()
 
     @property
     def active(self) -> list[Diagnostic]:
@@ -98,6 +102,35 @@ def clean(text: str, ascii: bool = False, before: str = "") -> str:
     if not text.isprintable():
         text = _UNSAFE.sub("?" if ascii else "\ufffd", text)
     return text
+
+
+def encodable(text: str) -> str:
+    """``text`` without secrets, and with undecodable bytes escaped: for formats that are UTF-8."""
+    text = mask(text)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def hides(fix: Fix) -> bool:
+    """Whether one of the fix's edits would write a secret: it is shown masked, so nobody must apply it from a report."""
+    return any(mask(edit.replacement) != edit.replacement for edit in fix.edits)
+
+
+def fingerprints(diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """A name for each diagnostic that stays as long as the finding does, wherever its lines move to.
+
+    It rests on the rule, the file and what the diagnostic is about; equal ones are counted.
+    """
+    from collections import Counter
+    from hashlib import sha256
+
+    seen: Counter[tuple[str, str, str]] = Counter()
+    names = []
+    for diagnostic in diagnostics:
+        key = (diagnostic.code, diagnostic.span.path, diagnostic.subject or diagnostic.message)
+        text = "\0".join((*key, str(seen[key])))
+        seen[key] += 1
+        names.append(sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32])
+    return names
 
 
 def plural(count: int, word: str) -> str:

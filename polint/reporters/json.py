@@ -8,9 +8,8 @@ from typing import Any
 
 from .. import __version__
 from ..diagnostic import SEVERITIES, Diagnostic, Fix
-from ..mask import mask
 from ..source import Span
-from . import FileStatus, Report, Style, Unread, fixable
+from . import FileStatus, Report, Style, Unread, encodable, fixable, hides
 
 
 def report(result: Report, style: Style) -> str:
@@ -35,12 +34,12 @@ def report(result: Report, style: Style) -> str:
 
 def files(found: Sequence[FileStatus]) -> list[dict[str, Any]]:
     """The files as the report lists them."""
-    return [{"path": _text(file.path), "format": file.format, "status": file.status, "reason": file.reason} for file in found]
+    return [{"path": encodable(file.path), "format": file.format, "status": file.status, "reason": file.reason} for file in found]
 
 
 def unread(found: Sequence[Unread]) -> list[dict[str, Any]]:
     """The places that were not followed, as the report lists them."""
-    return [{"path": _text(one.span.path), "range": _range(one.span), "reason": _text(one.reason)} for one in found]
+    return [{"path": encodable(one.span.path), "range": _range(one.span), "reason": encodable(one.reason)} for one in found]
 
 
 def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -48,31 +47,30 @@ def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
         "code": diagnostic.code,
         "name": diagnostic.name,
         "severity": diagnostic.severity,
-        "message": _text(diagnostic.message),
-        "help": _text(diagnostic.help),
-        "path": _text(diagnostic.span.path),
+        "message": encodable(diagnostic.message),
+        "help": encodable(diagnostic.help),
+        "path": encodable(diagnostic.span.path),
         "range": _range(diagnostic.span),
         "notes": [
             {
-                "message": _text(note.message),
-                "path": _text(note.span.path) if note.span is not None else None,
+                "message": encodable(note.message),
+                "path": encodable(note.span.path) if note.span is not None else None,
                 "range": _range(note.span) if note.span is not None else None,
             }
             for note in diagnostic.notes
         ],
         "fix": _fix(diagnostic.fix) if diagnostic.fix is not None else None,
-        "suppressed": _text(diagnostic.suppressed) if diagnostic.suppressed is not None else None,
+        "suppressed": encodable(diagnostic.suppressed) if diagnostic.suppressed is not None else None,
     }
 
 
 def _fix(fix: Fix) -> dict[str, Any]:
-    # an edit that would write a secret is shown masked, so nobody must apply it from here
-    hides = any(mask(edit.replacement) != edit.replacement for edit in fix.edits)
     return {
-        "title": _text(fix.title),
-        "applicability": "display" if hides else fix.applicability,
+        "title": encodable(fix.title),
+        "applicability": "display" if hides(fix) else fix.applicability,
         "edits": [
-            {"path": _text(edit.span.path), "range": _range(edit.span), "replacement": _text(edit.replacement)} for edit in fix.edits
+            {"path": encodable(edit.span.path), "range": _range(edit.span), "replacement": encodable(edit.replacement)}
+            for edit in fix.edits
         ],
     }
 
@@ -81,9 +79,3 @@ def _range(span: Span) -> dict[str, dict[str, int]]:
     places = (span.source.place(span.start), span.source.place(span.end))
     start, end = ({"line": line, "column": column} for line, column in places)
     return {"start": start, "end": end}
-
-
-def _text(text: str) -> str:
-    """Without secrets, and with undecodable bytes escaped: JSON is UTF-8."""
-    text = mask(text)
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -46,13 +46,13 @@ def pointed(span: Span) -> list[str]:
 
 def _diagnostic(diagnostic: Diagnostic, style: Style, explain: bool, advise: bool) -> Iterator[str]:
     label, plain = f"{diagnostic.severity}[{diagnostic.code}]", f" {diagnostic.name}: "
-    first, *rest = _wrapped(_safe(diagnostic.message, style), label + plain, 4, style)
-    yield f"{_paint(label, diagnostic.severity, style)}{plain}{_paint(first[len(label + plain) :], 'bold', style)}"
+    first, *rest = wrapped(_safe(diagnostic.message, style), label + plain, 4, style)
+    yield f"{paint(label, diagnostic.severity, style)}{plain}{paint(first[len(label + plain) :], 'bold', style)}"
     for line in rest:
-        yield f"    {_paint(line.lstrip(), 'bold', style)}"
+        yield f"    {paint(line.lstrip(), 'bold', style)}"
     last = diagnostic.span.source.place(max(diagnostic.span.start, diagnostic.span.end - 1))[0]
     gutter = len(str(last))
-    yield f"{' ' * gutter}{_paint('-->', 'gutter', style)} {_where(diagnostic.span, style)}"
+    yield f"{' ' * gutter}{paint('-->', 'gutter', style)} {_where(diagnostic.span, style)}"
     yield _bar(gutter, style)
     yield from _snippet(diagnostic.span, gutter, diagnostic.severity, style)
     for note in diagnostic.notes:
@@ -68,9 +68,9 @@ def _note(note: Note, gutter: int, style: Style) -> Iterator[str]:
     if note.span is None:
         yield from _label("note", message, gutter, style)
         return
-    where = f"{_paint('-->', 'gutter', style)} {_where(note.span, style)}"
+    where = f"{paint('-->', 'gutter', style)} {_where(note.span, style)}"
     lines = list(_label("note", message, gutter, style))
-    if style.wraps and _width(lines[-1]) + len(_where(note.span, style)) + 6 > style.width and len(message) > 20:
+    if style.wraps and columns(lines[-1]) + len(_where(note.span, style)) + 6 > style.width and len(message) > 20:
         lines.append(f"{' ' * (gutter + 9)}{where}")
     else:
         lines[-1] += f"  {where}"
@@ -86,8 +86,8 @@ def _note(note: Note, gutter: int, style: Style) -> Iterator[str]:
 def _label(label: str, text: str, gutter: int, style: Style) -> Iterator[str]:
     """A captioned text, wrapped under its first word; ``text`` is safe already."""
     plain = f"{' ' * gutter} = {label}: "
-    first, *rest = _wrapped(text, plain, len(plain), style)
-    yield f"{' ' * gutter} {_paint('=', 'gutter', style)} {_paint(label + ':', 'bold', style)} {first[len(plain) :]}"
+    first, *rest = wrapped(text, plain, len(plain), style)
+    yield f"{' ' * gutter} {paint('=', 'gutter', style)} {paint(label + ':', 'bold', style)} {first[len(plain) :]}"
     yield from rest
 
 
@@ -95,17 +95,17 @@ def _help(text: str, gutter: int, style: Style) -> Iterator[str]:
     first, *rest = text.strip().splitlines() or [""]
     yield from _label("help", _safe(first, style), gutter, style)
     for line in rest:
-        yield from _wrapped(_safe(line, style).rstrip(), " " * (gutter + 9) if line.strip() else "", gutter + 9, style)
+        yield from wrapped(_safe(line, style).rstrip(), " " * (gutter + 9) if line.strip() else "", gutter + 9, style)
 
 
-def _wrapped(text: str, head: str, indent: int, style: Style) -> list[str]:
+def wrapped(text: str, head: str, indent: int, style: Style) -> list[str]:
     """``head`` and ``text``, on a terminal broken between words; the lines that follow are indented."""
-    if not style.wraps or _width(head + text) <= style.width:
+    if not style.wraps or columns(head + text) <= style.width:
         return [head + text]
     lines = []
-    line, used, is_bare = head, _width(head), True
+    line, used, is_bare = head, columns(head), True
     for word in text.split(" "):
-        width = _width(word)
+        width = columns(word)
         if not is_bare and used + 1 + width > style.width:
             lines.append(line.rstrip())
             line, used, is_bare = " " * indent, indent, True
@@ -128,7 +128,7 @@ def _snippet(span: Span, gutter: int, colour: str, style: Style) -> Iterator[str
         return
     yield from _row(source, first, column - 1, None, gutter, colour, style)
     if last > first + 1:
-        yield _paint(f"{'.' * 3}", "gutter", style)
+        yield paint(f"{'.' * 3}", "gutter", style)
     text = _line(source, last)
     yield from _row(source, last, min(len(text) - len(text.lstrip()), last_column - 1), last_column, gutter, colour, style)
 
@@ -145,8 +145,8 @@ def _row(source: Source, number: int, start: int, end: int | None, gutter: int, 
     text = _line(source, number, style.ascii)
     end = max(start + 1, min(len(text), end) if end is not None else len(text.rstrip()))
     shown, carets = _clip(text, start, end, max(40, style.width - gutter - 3), style)
-    yield f"{_paint(str(number).rjust(gutter), 'gutter', style)} {_paint('|', 'gutter', style)} {shown}".rstrip()
-    yield f"{_bar(gutter, style)} {carets[0]}{_paint('^' * carets[1], colour, style)}"
+    yield f"{paint(str(number).rjust(gutter), 'gutter', style)} {paint('|', 'gutter', style)} {shown}".rstrip()
+    yield f"{_bar(gutter, style)} {carets[0]}{paint('^' * carets[1], colour, style)}"
 
 
 def _clip(text: str, start: int, end: int, room: int, style: Style) -> tuple[str, tuple[str, int]]:
@@ -154,16 +154,16 @@ def _clip(text: str, start: int, end: int, room: int, style: Style) -> tuple[str
     dots = _dots(style)
     cut = 0
     if len(text) > room or not text.isascii() or "\t" in text:
-        before = _width(text[max(0, start - 2 * room) : start])
-        if start > 2 * room or before + min(_width(text[start : min(end, start + room)]), _LEAST) > room:
+        before = columns(text[max(0, start - 2 * room) : start])
+        if start > 2 * room or before + min(columns(text[start : min(end, start + room)]), _LEAST) > room:
             indent = len(text) - len(text.lstrip(" \t"))
-            if indent < start and _width(text[indent : min(end, start + room)]) + 2 * len(dots) <= room:
+            if indent < start and columns(text[indent : min(end, start + room)]) + 2 * len(dots) <= room:
                 return _shown(text, indent, start, end, room, style)  # without its indent it can be shown from its beginning
             cut = start
             kept = 0
-            while cut > 0 and kept + _width(text[cut - 1]) <= _CONTEXT:
+            while cut > 0 and kept + columns(text[cut - 1]) <= _CONTEXT:
                 cut -= 1
-                kept += _width(text[cut])
+                kept += columns(text[cut])
     return _shown(text, cut, start, end, room, style)
 
 
@@ -180,7 +180,7 @@ def _shown(text: str, cut: int, start: int, end: int, room: int, style: Style) -
     at = cut
     while at < len(text):
         char = text[at]
-        width = _width(char)
+        width = columns(char)
         if used + width > room - (len(dots) if at + 1 < len(text) else 0):
             out.append(dots)
             break
@@ -200,7 +200,7 @@ def _dots(style: Style) -> str:
     return "..." if style.ascii else "…"
 
 
-def _width(text: str) -> int:
+def columns(text: str) -> int:
     """Columns that ``text`` takes in a terminal."""
     if text.isascii():
         return len(text) + (_TAB - 1) * text.count("\t")
@@ -218,7 +218,7 @@ def _width(text: str) -> int:
 
 
 def _bar(gutter: int, style: Style) -> str:
-    return f"{' ' * gutter} {_paint('|', 'gutter', style)}"
+    return f"{' ' * gutter} {paint('|', 'gutter', style)}"
 
 
 def _where(span: Span, style: Style) -> str:
@@ -230,19 +230,19 @@ def _safe(text: str, style: Style) -> str:
     return clean(text, style.ascii)
 
 
-def _paint(text: str, colour: str, style: Style) -> str:
+def paint(text: str, colour: str, style: Style) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if style.colour and text else text
 
 
 def _summary(result: Report, style: Style) -> Iterator[str]:
     budgets = list(dict.fromkeys(result.budgets))  # the most utilised first
     for line in budgets[:_MOST_BUDGETS]:
-        yield from _wrapped(_safe(line, style), "", 2, style)
+        yield from wrapped(_safe(line, style), "", 2, style)
     if len(budgets) > _MOST_BUDGETS:
         yield f"{_dots(style)} and {len(budgets) - _MOST_BUDGETS} more: polint budget"
     active = result.active
     counts = Counter(diagnostic.severity for diagnostic in active)
-    parts = [_paint(counted(counts[severity], severity), severity, style) for severity in SEVERITIES if counts[severity]]
+    parts = [paint(counted(counts[severity], severity), severity, style) for severity in SEVERITIES if counts[severity]]
     line = ", ".join(parts) if parts else "no problems found"
     extra = []
     accepted = sum(one.suppressed == COVERED for one in result.diagnostics)
@@ -254,7 +254,7 @@ def _summary(result: Report, style: Style) -> Iterator[str]:
     if any(map(fixable, active)):
         extra.append(f"{sum(map(fixable, active))} fixable")
     yield line + (f" ({', '.join(extra)})" if extra else "")
-    yield from _wrapped(_files_line(result, style), "", 2, style)
+    yield from wrapped(_files_line(result, style), "", 2, style)
     if style.verbosity > 0:
         yield from _silent(result.silenced, style)
 
@@ -273,7 +273,7 @@ def _silent(silenced: Mapping[str, Sequence[Silence]], style: Style) -> Iterator
         for reason, subjects in by_reason.items():
             named = ", ".join(list(subjects)[:_MOST_SILENT])
             more = f" and {len(subjects) - _MOST_SILENT} more" if len(subjects) > _MOST_SILENT else ""
-            yield from _wrapped(f"  {code} {_safe(reason, style)}: {_safe(named, style)}{more}", "", 4, style)
+            yield from wrapped(f"  {code} {_safe(reason, style)}: {_safe(named, style)}{more}", "", 4, style)
 
 
 def _files_line(result: Report, style: Style) -> str:
