@@ -1,41 +1,205 @@
-"""The budget: who can open how many connections to which server, and whether it fits."""
+"""The budget: who can open how many connections to which server in which situation, and whether it fits.
+
+Only the computation is here; polint.budgets has the views of it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from .fact import Fact, show
+from . import sizing
+from .fact import Fact
 from .model.project import Project
 from .model.server import Consumer, Server
 from .tuples import NamedTuple
 
+TITLES = {
+    "steady": "steady",
+    "deploy": "rolling deploy",
+    "autoscale": "autoscaled",
+    "jobs": "with one-off jobs",
+    "peak": "all at once",
+}
+"""The scenarios in their order, and what people call them."""
+
+
+class Copies(NamedTuple):
+    """How many copies of a service run: at least, and (None: not known) at most; ``factors`` are what decides beside its replicas."""
+
+    at_least: int | None
+    at_most: int | None
+    factors: tuple[Fact[Any], ...] = ()
+    reason: str = ""  # why it is not known at most
+
+
+class Part(NamedTuple):
+    """What one client can open in a scenario; None where that is not known, and ``reason`` why."""
+
+    consumer: Consumer
+    copies: Copies
+    at_least: int | None
+    at_most: int | None
+    reason: str = ""
+
 
 class Scenario(NamedTuple):
-    """One state of the stack: what all clients can open, at least and (None: not known) at most, and whether it fits."""
+    """One state of the stack: what all clients can open, at least and (None: not known) at most, and whether it fits.
+
+    ``missing`` is (name, reason) of everything that is not known about it.
+    """
 
     name: str
     verdict: str  # fits, over, unknown
     at_least: int
     at_most: int | None
+    parts: tuple[Part, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return TITLES[self.name]
 
 
 def steady(server: Server) -> Scenario:
     """Every service at its stated size, nothing rolling out."""
-    at_least = server.known_connections.value
-    peak = server.peak_connections
-    at_most = int(peak.value) if peak.is_known and math.isfinite(peak.value) else None
+    return _scenario("steady", server)
+
+
+def scenarios(server: Server) -> list[Scenario]:
+    """The steady state, and every other one in which the files say that more is open."""
+    first = steady(server)
+    found = [first]
+    deploy, autoscale = _scenario("deploy", server), _scenario("autoscale", server)
+    if _counts(deploy) != _counts(first):
+        found.append(deploy)
+    if _counts(autoscale) != _counts(first):
+        found.append(autoscale)
+    if server.jobs:
+        found.append(_scenario("jobs", server))
+    if len(found) > 2:
+        found.append(_scenario("peak", server))
+    return found
+
+
+def worst(found: Sequence[Scenario]) -> Scenario:
+    """The one that decides: over before unknown before fits, and of several the one with most connections."""
+    order = ("fits", "unknown", "over")
+    decisive = found[0]
+    for one in found[1:]:
+        if (order.index(one.verdict), one.at_least) > (order.index(decisive.verdict), decisive.at_least):
+            decisive = one
+    return decisive
+
+
+def _counts(scenario: Scenario) -> list[Copies]:
+    return [part.copies for part in scenario.parts]
+
+
+def _scenario(name: str, server: Server) -> Scenario:
+    scaled, updated = name in ("autoscale", "peak"), name in ("deploy", "peak")
+    parts = [_part(consumer, copies(consumer, server, scaled=scaled, updated=updated)) for consumer in server.direct]
+    if name in ("jobs", "peak"):
+        parts += [_part(consumer, copies(consumer, server)) for consumer in server.jobs]
+    at_least = sum(part.at_least or 0 for part in parts)
+    most = [part.at_most for part in parts]
+    known = [count for count in most if count is not None]
+    at_most = sum(known) if len(known) == len(most) else None
+    missing = [(part.consumer.service, part.reason) for part in parts if part.at_most is None]
+    if not parts:  # a server is there for somebody
+        at_most, missing = None, [(server.label, "no file says who connects to it")]
     usable = server.usable_connections
     if not usable.is_known:
         verdict = "unknown"
+        missing.insert(0, (server.label, usable.reason))
     elif at_least > usable.value:
         verdict = "over"
     elif at_most is not None and at_most <= usable.value:
         verdict = "fits"
     else:
         verdict = "unknown"
-    return Scenario("steady", verdict, at_least, at_most)
+    return Scenario(name, verdict, at_least, at_most, tuple(parts), tuple(dict.fromkeys(missing)))
+
+
+def copies(consumer: Consumer, server: Server, *, scaled: bool = False, updated: bool = False, replicas: int | None = None) -> Copies:
+    """How many copies of a client run: ``scaled`` as far as an autoscaler goes, ``updated`` while new ones replace the old.
+
+    With ``replicas``, as if there were so many.
+    """
+    factors: list[Fact[Any]] = []
+    count, most = consumer.replicas, consumer.max_replicas
+    if replicas is None:
+        if scaled and most is not None and (not count.is_known or most.value > count.value):
+            count = most
+            factors.append(most)
+        if not count.is_known:
+            return Copies(None, None, (), count.reason)
+        replicas = count.value
+    if not updated:
+        return Copies(replicas, replicas, tuple(factors))
+    at_least, at_most, more, reason = _overlap(consumer, server, replicas)
+    return Copies(at_least, at_most, (*factors, *more), reason)
+
+
+def _overlap(consumer: Consumer, server: Server, replicas: int) -> tuple[int, int | None, list[Fact[Any]], str]:
+    """Copies while an update is under way, at least and at most, with what says so, and why it is not known exactly.
+
+    What polint.toml states comes first; else Swarm's update_config counts, by which an old copy stops before a new one starts.
+    """
+    said = consumer.surge
+    if said is not None:
+        at_once = math.ceil(replicas * int(said.value[:-1]) / 100) if isinstance(said.value, str) else said.value
+        count = sizing.overlap(replicas, at_once) if at_once else replicas
+        return count, count, [said] if at_once else [], ""
+    container = server.containers.get(consumer.service.partition("/")[0])
+    if container is None or container.replicas is not consumer.replicas:
+        return replicas, replicas, [], ""
+    order, parallelism = container.update_order, container.update_parallelism
+    if order.is_known and order.value != "start-first":
+        return replicas, replicas, [], ""
+    all_of_them = sizing.overlap(replicas, 0)
+    most = sizing.overlap(replicas, _whole(parallelism.value)) if parallelism.is_known else all_of_them
+    if not order.is_known:
+        return replicas, most, [order], f"update_config.order: {order.reason}"
+    if not parallelism.is_known:
+        return sizing.overlap(replicas, 1), most, [order, parallelism], f"update_config.parallelism: {parallelism.reason}"
+    return most, most, [order, parallelism], ""
+
+
+def _whole(parallelism: float) -> int:
+    """Containers updated at a time as ``sizing.overlap`` takes it, 0 for all."""
+    return int(parallelism) if math.isfinite(parallelism) else 0
+
+
+def per_copy(consumer: Consumer) -> tuple[int | None, int | None]:
+    """Connections of one copy: at least and at most, None where that is not known."""
+    processes, pool, highest = consumer.processes, consumer.pool, consumer.highest or consumer.pool
+    if not processes.is_known:
+        return None, None
+    least = processes.value * pool.value if pool.is_known else None
+    most = processes.value * highest.value if highest.is_known and math.isfinite(highest.value) else None
+    return least, most
+
+
+def _part(consumer: Consumer, count: Copies) -> Part:
+    least, most = per_copy(consumer)
+    at_least = count.at_least * least if count.at_least is not None and least is not None else None
+    at_most = count.at_most * most if count.at_most is not None and most is not None else None
+    if at_most is None and count.at_most is not None and most is None:
+        return Part(consumer, count, at_least, at_most, why_unknown(consumer))
+    return Part(consumer, count, at_least, at_most, count.reason)
+
+
+def why_unknown(consumer: Consumer) -> str:
+    """Why its connections are not known, "" when they are."""
+    for fact in (consumer.replicas, consumer.processes, consumer.highest or consumer.pool):
+        if not fact.is_known:
+            return fact.reason
+        if not math.isfinite(fact.value):
+            return "nothing limits it"
+    return ""
 
 
 def servers(project: Project) -> list[Server]:
@@ -61,171 +225,31 @@ def summary(server: Server, name: str) -> str:
     """One line: ``postgres: 50 of 97 connections (52 %)``."""
     scenario = steady(server)
     usable = server.usable_connections
-    count = _interval(scenario)
+    count = interval(scenario.at_least, scenario.at_most)
     if not usable.is_known:
         demand = f"{count} connections planned, " if scenario.at_least else ""
         return f"{name}: {demand}usable connections unknown: {usable.reason}"
     missing = ", ".join(dict.fromkeys(consumer.service for consumer in server.unknown_consumers))
-    if not scenario.at_least and (missing or not server.consumers):
+    if not scenario.at_least and (missing or not server.direct):
         return f"{name}: {usable.value} usable connections, " + (
             f"for clients of unknown size: {missing}" if missing else "no client found"
         )
-    share = f" ({_percent(scenario.at_least, usable.value)})" if scenario.at_least or scenario.at_most == 0 else ""
+    share = f" ({percent(scenario.at_least, usable.value)})" if scenario.at_least or scenario.at_most == 0 else ""
     text = f"{name}: {count} of {usable.value} connections{share}"
     if missing:
         text += f"; unknown: {missing}"
     return text
 
 
-def _interval(scenario: Scenario) -> str:
-    if scenario.at_most == scenario.at_least:
-        return str(scenario.at_least)
-    if scenario.at_most is None:
-        return f"at least {scenario.at_least}"
-    return f"{scenario.at_least} to {scenario.at_most}"
+def interval(at_least: int, at_most: int | None) -> str:
+    """``50``, ``at least 50``, ``50 to 80``."""
+    if at_most == at_least:
+        return str(at_least)
+    if at_most is None:
+        return f"at least {at_least}"
+    return f"{at_least} to {at_most}"
 
 
-def _percent(part: int, whole: int) -> str:
+def percent(part: int, whole: int) -> str:
+    """``52 %`` of the usable connections."""
     return f"{100 * part / whole:.0f} %" if whole else "no usable connection"
-
-
-def _number(fact: Fact[Any]) -> str:
-    return show(fact.value) if fact.is_known else "?"
-
-
-def _why(consumer: Consumer) -> str:
-    for fact in (consumer.replicas, consumer.processes, consumer.highest or consumer.pool):
-        if not fact.is_known:
-            return fact.reason
-    return ""
-
-
-def as_text(found: Sequence[Server]) -> str:
-    """The budget as tables, one server after another."""
-    if not found:
-        return "no PostgreSQL server found\n"
-    blocks = []
-    for server in found:
-        scenario = steady(server)
-        usable, limit = server.usable_connections, server.max_connections
-        head = f"server {name_of(server, found)}: "
-        if usable.is_known and limit.is_known:
-            head += f"{usable.value} usable connections (max_connections {limit.value} - {limit.value - usable.value} reserved)"
-        else:
-            head += f"usable connections unknown: {usable.reason}"
-        rows: list[tuple[str, ...]] = [("service", "kind", "through", "replicas", "processes", "pool", "connections")]
-        details: list[str] = []
-        for consumer in server.consumers:
-            total = consumer.at_least
-            most = consumer.at_most
-            count = _number(total)
-            if total.is_known and not (most.is_known and most.value == total.value):
-                count += f" to {_number(most)}"
-            rows.append((consumer.service, consumer.kind, consumer.through or "", _number(consumer.replicas), _number(consumer.processes),
-                         _number(consumer.pool), count))  # fmt: skip
-            details.extend(_details(consumer))
-        if not any(row[2] for row in rows[1:]):  # nobody goes through a pooler
-            rows = [(*row[:2], *row[3:]) for row in rows]
-        lefts = len(rows[0]) - 4  # texts stand left, numbers right
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [head, ""]
-        for row in rows:
-            cells = [
-                cell.ljust(width) if column < lefts else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  " + "  ".join(cells).rstrip())
-        if not server.consumers:
-            lines = [head, "", "  no client found"]
-        lines.append("")
-        if usable.is_known:
-            share = f" ({_percent(scenario.at_least, usable.value)})"
-            profile = f", with the profile {server.profile}" if server.profile else ""
-            lines.append(f"  steady{profile}: {_interval(scenario)} of {usable.value}{share}: {scenario.verdict}")
-        else:
-            lines.append(f"  steady: {_interval(scenario)}: {scenario.verdict}")
-        if server.left_out:
-            named = ", ".join(f"{consumer.service} (profile {', '.join(consumer.profiles)})" for consumer in server.left_out)
-            lines.append(f"  not counted, as profiles are taken one at a time: {named}")
-        if details:
-            lines += ["", *details]
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _details(consumer: Consumer) -> Iterable[str]:
-    """Where each factor stands, one line each."""
-    for label, fact in (("replicas", consumer.replicas), ("processes", consumer.processes), ("pool", consumer.highest or consumer.pool)):
-        for leaf in fact.leaves():
-            if leaf.is_known and leaf.span is not None:
-                yield f"  {consumer.service}: {leaf.name} = {show(leaf.value)}  {leaf.span}"
-            elif leaf.is_default and leaf.reason and leaf.value != 1:
-                yield f"  {consumer.service}: {leaf.name} = {show(leaf.value)}  (default of {leaf.reason.removeprefix('the image ')})"
-            elif not leaf.is_known:
-                place = f"  {leaf.span}" if leaf.span is not None else ""
-                yield f"  {consumer.service}: {label} unknown: {leaf.reason}{place}"
-    if consumer.inferred:
-        yield (
-            f"  {consumer.service}: linked by {consumer.inferred}"
-            if consumer.inferred.startswith("depends_on")
-            else (f"  {consumer.service}: {consumer.inferred}")
-        )
-
-
-def as_json(found: Sequence[Server]) -> str:
-    """The budget as the JSON of schema_version 1."""
-    report: dict[str, Any] = {"schema_version": 1, "servers": [], "unknown": []}
-    for server in found:
-        scenario = steady(server)
-        usable = server.usable_connections
-        share = round(scenario.at_least / usable.value, 3) if usable.is_known and usable.value else None
-        report["servers"].append(
-            {
-                "name": name_of(server, found),
-                "max_connections": _json(server.max_connections),
-                "reserved": _json(server.reserved),
-                "usable": _json(usable),
-                "scenarios": [
-                    {
-                        "name": scenario.name,
-                        "verdict": scenario.verdict,
-                        "demand": {"at_least": scenario.at_least, "at_most": scenario.at_most},
-                        "utilisation": share,
-                    }
-                ],
-                "consumers": [_consumer(consumer) for consumer in server.consumers],
-            }
-        )
-        report["unknown"] += [{"service": consumer.service, "reason": _why(consumer)} for consumer in server.unknown_consumers]
-    from json import dumps
-
-    return dumps(report, indent=2, ensure_ascii=False) + "\n"
-
-
-def _json(fact: Fact[int]) -> int | None:
-    return fact.value if fact.is_known else None
-
-
-def _consumer(consumer: Consumer) -> dict[str, Any]:
-    origin = []
-    for label, fact in (("replicas", consumer.replicas), ("processes", consumer.processes), ("pool", consumer.pool)):
-        for leaf in fact.leaves():
-            if leaf.is_known:
-                origin.append(
-                    {
-                        "fact": leaf.name if leaf.span is not None else label,
-                        "value": leaf.value,
-                        "path": leaf.span.path if leaf.span is not None else None,
-                        "line": leaf.span.place[0] if leaf.span is not None else None,
-                    }
-                )
-    return {
-        "service": consumer.service,
-        "kind": consumer.kind,
-        "replicas": _json(consumer.replicas),
-        "processes": _json(consumer.processes),
-        "pool": _json(consumer.pool),
-        "connections": _json(consumer.at_least),
-        "through": consumer.through,
-        "origin": origin,
-    }

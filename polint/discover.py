@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from . import config, gitignore
 from .formats import format_of
@@ -22,7 +22,7 @@ _CHUNK = 65536  # larger reads allocate their full size for every small file
 
 # Tool state, caches and other people's code.  Every other folder is walked, hidden ones too: .docker/, .deploy/ and
 # .devcontainer/ do hold compose files and server configurations.  `dist` and `build` may be what is deployed.
-_PRUNED = frozenset(
+PRUNED = frozenset(
     (
         ".git .hg .svn .bzr .jj node_modules bower_components vendor target __pycache__ site-packages .venv venv .tox .nox .eggs "
         ".cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .idea .vscode .gradle .terraform .direnv .next .nuxt .yarn "
@@ -136,7 +136,7 @@ class Files:
                     for entry in entries:
                         path = f"{at}/{entry.name}" if at else entry.name
                         if entry.is_dir(follow_symlinks=False):
-                            if entry.name not in _PRUNED:
+                            if entry.name not in PRUNED:
                                 waiting.append(path)
                         elif entry.is_file(follow_symlinks=False):
                             found.append(path)
@@ -166,7 +166,7 @@ class Files:
             reason = _refusal(data, len(data))
             data = None if reason else data
         else:
-            data, reason = _load(f"{self._real_root}/{found.path}")
+            data, reason = load(f"{self._real_root}/{found.path}")
         self._reasons[found.path] = self._reasons[path] = reason
         if data is not None:
             self._last = (path, data)
@@ -184,7 +184,8 @@ def _refusal(head: bytes, size: int) -> str:
     return ""
 
 
-def _load(path: str) -> tuple[bytes | None, str]:
+def load(path: str) -> tuple[bytes | None, str]:
+    """A file's content, and why it is not read, or ""."""
     try:
         handle = os.open(path, _READ)
     except OSError as error:
@@ -231,22 +232,56 @@ def _why(error: OSError) -> str:
 _Rules: TypeAlias = "tuple[tuple[str, int, gitignore.Patterns], ...]"
 
 
-def walk(root: str, exclude: Iterable[str] = ()) -> list[File]:
+class Entry(Protocol):
+    """One name in a folder, as ``os.scandir`` has it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool: ...
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool: ...
+
+    def is_symlink(self) -> bool: ...
+
+
+class Disk:
+    """Where a walk looks: the folders below ``real_root``.  Paths are relative to it, those of folders end in ``/``."""
+
+    def __init__(self, real_root: str) -> None:
+        self.real_root = real_root
+
+    def entries(self, folder: str) -> Sequence[Entry]:
+        """What lies in a folder; raises OSError."""
+        with os.scandir(f"{self.real_root}/{folder}") as listing:
+            return list(listing)
+
+    def content(self, path: str) -> bytes | None:
+        """A pattern file's content, None when it cannot be read; git follows no links there."""
+        return None if os.path.islink(f"{self.real_root}/{path}") else load(f"{self.real_root}/{path}")[0]
+
+    def link_reason(self, path: str) -> str:
+        """Why the symbolic link ``path`` is not read, or ""."""
+        return _link_reason(f"{self.real_root}/{path}", self.real_root)
+
+
+def walk(root: str, exclude: Iterable[str] = (), disk: Disk | None = None) -> list[File]:
     """Every file under ``root`` whose name is that of a format, in path order; nothing is opened but ``.gitignore``.
 
     ``exclude`` are patterns as in ``.gitignore``.  What version control ignores is
     skipped as well, except environment files: those are nearly always ignored, and needed.
+    With another ``disk``, what that has in the place of ``root``.
     """
     excluded = gitignore.compile_paths(exclude)
     real_root = os.path.realpath(root)
+    disk = disk or Disk(real_root)
     found: list[File] = []
     # folder with its final "/", ignore rules, under a crate's tests, under PHP tests
     stack: list[tuple[str, _Rules, bool, bool]] = [("", _rules_above(real_root), False, False)]
     while stack:
         prefix, rules, rust_tests, php_tests = stack.pop()
         try:
-            with os.scandir(f"{real_root}/{prefix}") as listing:
-                entries = list(listing)
+            entries = disk.entries(prefix)
         except OSError as error:
             found.append(File(prefix or "./", None, False, _why(error)))
             continue
@@ -255,7 +290,7 @@ def walk(root: str, exclude: Iterable[str] = ()) -> list[File]:
         if crate:
             rust_tests = False  # a crate of its own, wherever it lies
         if ".gitignore" in names:
-            patterns = _patterns(f"{real_root}/{prefix}.gitignore")
+            patterns = _patterns(disk.content(f"{prefix}.gitignore"))
             if patterns:
                 rules = (*rules, ("", len(prefix), patterns))
         for entry in entries:
@@ -265,7 +300,7 @@ def walk(root: str, exclude: Iterable[str] = ()) -> list[File]:
             except OSError:
                 is_folder = False
             if is_folder:
-                if name in _PRUNED:
+                if name in PRUNED:
                     continue
                 path = prefix + name
                 if (excluded and gitignore.verdict(excluded, path, True)) or (rules and _ignored(rules, path, True)):
@@ -286,7 +321,7 @@ def walk(root: str, exclude: Iterable[str] = ()) -> list[File]:
             elif (rust_tests and format == "rust") or (php_tests and format == "php"):
                 reason = "test code"
             elif entry.is_symlink():
-                reason = _link_reason(f"{real_root}/{path}", real_root)
+                reason = disk.link_reason(path)
             elif not entry.is_file(follow_symlinks=False):
                 reason = "not a regular file"
             found.append(File(path, format, ignored, reason))
@@ -319,8 +354,7 @@ def _ignored(rules: _Rules, path: str, folder: bool) -> bool:
     return False
 
 
-def _patterns(path: str) -> gitignore.Patterns:
-    data = _load(path)[0]
+def _patterns(data: bytes | None) -> gitignore.Patterns:
     return gitignore.compile_lines(data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").split("\n")) if data else None
 
 
@@ -334,7 +368,7 @@ def _rules_above(real_root: str) -> _Rules:
             return ()  # no repository: folders above are none of our business
         folder, below = parent, f"{name}/{below}"
         if os.path.lexists(f"{folder}/.gitignore"):
-            patterns = _patterns(f"{folder}/.gitignore")
+            patterns = None if os.path.islink(f"{folder}/.gitignore") else _patterns(load(f"{folder}/.gitignore")[0])
             # a root that is itself ignored was asked for by name
             if patterns and not any(gitignore.verdict(patterns, below[:at], True) for at, char in enumerate(below) if char == "/"):
                 above.append((below, 0, patterns))
