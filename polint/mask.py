@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from .maskcode import literals, secrets
+from .maskcode import literals, psql_variable, secrets, sql_text
 from .patterns import lazy
 
 _WORD = lazy(r"pass(?:word|wd|phrase|code)?|masterauth|pwd|secret|token|key|credential|salt|\bpw\b", re.IGNORECASE)
@@ -37,6 +37,7 @@ _PASSED = lazy(
 )
 _STORED = lazy(r"(?<![0-9A-Za-z])md5[0-9a-fA-F]{32}(?![0-9A-Za-z])|SCRAM-SHA-256\$[^\s\"']{20,}")
 _DIRECTIVES = ("env[", "php_value[", "php_admin_value[")
+_NAMES_OF_SECRETS = lazy(r"[ \t]*secrets:[ \t]*\[[ \t]*(?:[\w.-]+(?:[ \t]*,[ \t]*[\w.-]+)*)?[ \t]*\](?:[ \t]+#.*)?\s*")  # Compose's key
 _NAME_LIMIT = 80
 _PREFIX_LIMIT = 120
 _HUMP = lazy(r"([a-z\d])([A-Z])")
@@ -55,13 +56,13 @@ def mask(text: str, before: str = "") -> str:
     has_name = _WORD.search(whole) is not None
     for line in text.split("\n") if "\n" in text else (text,):
         found = _urls(line) + _options(line) + _stored(line)
-        if has_name:
+        if has_name and not _NAMES_OF_SECRETS.fullmatch(line):
             found += _named(line)
         ranges += [(at + start, at + end) for start, end in found] if at else found
         at += len(line) + 1
     if has_name and before:
         ranges += _carried(text, before)
-    if '"' in whole or "'" in whole or "`" in whole:
+    if '"' in whole or "'" in whole or "`" in whole or "$" in whole:
         cut = len(before)
         for start, end in secrets(whole, _is_secret_name, has_name):
             if end > cut:
@@ -188,6 +189,13 @@ def _value(text: str, start: int, end: int, strings: _Strings) -> tuple[list[tup
         begin = _past(text, end, "] \t=")
         return _veil(text, begin, len(text.rstrip())), len(text)
     at = _past(text, end + quoted, "] \t") if quoted or text.startswith("]", end) else _past(text, end + 2 * escaped, " \t")
+    if text[start:end].lower() == "password":
+        if (stop := psql_variable(text, start, end)) >= 0:
+            return [], stop
+        bare = not quoted or (text[start - 1 : start] != text[end] and not strings.closes(end))  # PASSWORD'x'
+        literal = sql_text(text, end) if bare else None
+        if literal is not None and (text[literal[0] - 1] == "$" or not strings.closes(literal[0] - 1)):
+            return _veil(text, *literal), literal[1]
     leading = before.strip().rstrip("\"'{").strip().lower() if start < _PREFIX_LIMIT else "?"
     for sign in ("=>", ":=", "=", ":", ",", "("):
         if text.startswith(sign, at):
@@ -296,10 +304,13 @@ def _carried(text: str, before: str) -> list[tuple[int, int]]:
             begin = start + len(body) - len(body[1:].lstrip(" \"'"))
             return [(begin, len(text.rstrip("\r\n\"' ")))]
     for line in reversed(lines):  # the nearest line further left
+        if body.startswith("- ") and line.strip().startswith("- "):
+            continue
         if line.strip() and len(line) - len(line.lstrip()) < start:
             key, colon, rest = line.strip().lstrip("- ").partition(":")
             value = rest.strip()[:1]
-            plain = not value and not body.startswith(("- ", "#", "{", "[")) and ": " not in body and not body.endswith(":")
+            listed = body.startswith("- ") and key.strip("\"' ") != "secrets"  # Compose's list of names
+            plain = not value and (listed or not body.startswith(("- ", "#", "{", "["))) and ": " not in body and not body.endswith(":")
             if colon and (plain or value in ("|", ">")) and _is_secret_name(key.strip("\"' ")):
                 return hidden
             break

@@ -17,9 +17,13 @@ _TOKEN = lazy(r"[A-Za-z_$][\w$]*!?|[\"'`()\[\]{},;\n]")
 _BODIES = {quote: lazy(rf"[^{quote}\\\n]*(?:\\.[^{quote}\\\n]*)*") for quote in "\"'`"}
 _NAME = lazy(r"[\w.-]+")
 _SIGN = lazy(r"[ \t]*(?:=>|\?\?=?|:=|==?=?|!==?|:(?!:))")
-_PLACEHOLDERS = lazy(r"://[^\s@]*(?:\{[^{}]*\}|%(?:\d+\$)?s)[^\s@]*@")
+_BEFORE_AT = lazy(r"(?<![^\s@])[^\s@]++@")
+_PLACEHOLDER = lazy(r"\{[^{}]*\}|%(?:\d+\$)?s")
 _OPEN_NAME = lazy(r"([\w.-]{1,80})[ \t]{0,9}(?:=|:|=>)[ \t]{0,9}\\?[\"']?$")
 _FILLED_NAME = lazy(r"([\w.-]{1,80})[ \t]{0,9}[=:][ \t]{0,9}\\?[\"']?(?:\{[^{}]*\}|%(?:\d+\$)?s)")
+_SQL_TEXT = lazy(r"\s*+(?:(?:[eEnN]|[uU]&)?'|\$(?:[A-Za-z_]\w*)?\$)")
+_PSQL = lazy(r"[ \t]*:(?:'\w+'|\"\w+\"|\w+)(?=[\s;,)]|$)")
+_ROLE = lazy(r"\b(?:alter|create)\s+(?:user|role|group)\b[^;]*$", re.IGNORECASE)
 # functions whose first argument is the name of a value, or a message
 _READERS = frozenset("env var var_os getenv config get fetch input expect context env! option_env! has key".split())
 # the argument that is a password, counted from 0
@@ -117,11 +121,40 @@ def secrets(text: str, is_secret_name: Callable[[str], bool], has_name: bool) ->
             at = end + 1
         else:
             name, name_end = token, at
+            if token.lower() == "password":
+                if (stop := psql_variable(text, start, at)) >= 0:
+                    before, at = "name", stop
+                    continue
+                if (value := sql_text(text, at)) is not None:
+                    ranges.append(value)
+                    before, at = "'", min(value[1] + 1, len(text))
+                    continue
             if _SIGN.match(text, at) and is_secret_name(token.lstrip("$")):
                 frame.pending = True
             before = "name"
             continue
         before, name_end = token, -1
+
+
+def sql_text(text: str, at: int) -> Range | None:
+    """The content of the SQL string at ``at`` or behind blanks: ``'x'``, ``E'x'``, ``$$x$$``; an unclosed one goes to the end."""
+    found = _SQL_TEXT.match(text, at)
+    if found is None:
+        return None
+    start, opened = found.end(), found[0].lstrip()
+    if opened[0] == "$":
+        close = text.find(opened, start)
+    else:
+        close = text.find("'", start)
+        while close >= 0 and (text.startswith("''", close) or (opened[0] in "eE" and text[close - 1] == "\\")):
+            close = text.find("'", close + (2 if text.startswith("''", close) else 1))
+    return start, close if close >= 0 else len(text)
+
+
+def psql_variable(text: str, start: int, end: int) -> int:
+    """Where psql's variable behind the word at ``start`` to ``end`` ends, as in ``ALTER ROLE a PASSWORD :'pw'``; -1 when there is none."""
+    found = _PSQL.match(text, end)
+    return found.end() if found and _ROLE.search(text, max(0, start - 200), start) else -1
 
 
 def _literal(text: str, span: Range, before: str, stack: list[_Frame], is_secret_name: Callable[[str], bool]) -> list[Range]:
@@ -154,7 +187,7 @@ def _literal(text: str, span: Range, before: str, stack: list[_Frame], is_secret
         frame.password_at = frame.argument + 1
     if frame.bracket == "(":
         filled = _FILLED_NAME.search(content) if "=" in content or ":" in content else None
-        if (filled and is_secret_name(filled[1])) or ("://" in content and _PLACEHOLDERS.search(content)):
+        if (filled and is_secret_name(filled[1])) or ("://" in content and _has_filled_login(content)):
             frame.secret = True  # format!("postgres://{}:{}@{}", "u", "x", "h")
         if content[:8].lower().startswith(_DSN):
             frame.password_at = frame.argument + 2
@@ -170,6 +203,15 @@ def _literal(text: str, span: Range, before: str, stack: list[_Frame], is_secret
         colon = content.find(":", scheme + 3)
         frame.opened = [(start + colon + 1, end)] if colon >= 0 else []
     return ranges
+
+
+def _has_filled_login(text: str) -> bool:
+    """Whether something is put in before the @ of a ``scheme://{}:{}@host``."""
+    for found in _BEFORE_AT.finditer(text):
+        at = text.find("://", found.start(), found.end())
+        if at >= 0 and _PLACEHOLDER.search(text, at, found.end()):
+            return True
+    return False
 
 
 def _end(text: str, quote: int) -> int:
