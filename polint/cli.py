@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from . import __version__, command
+from . import __version__, command, completion
+from .reporters import FORMATS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -92,8 +95,8 @@ def _options(*parts: Callable[[Command], Command]) -> Callable[[Command], Comman
 
 
 _project = _options(
-    click.option("--config", "config_file", metavar="FILE", help="Use this configuration file."),
-    click.option("--root", metavar="DIR", help="Take this folder as the project."),
+    click.option("--config", "config_file", metavar="FILE", shell_complete=completion.files, help="Use this configuration file."),
+    click.option("--root", metavar="DIR", shell_complete=completion.folders, help="Take this folder as the project."),
 )
 _display = _options(
     click.option("--color", type=_Choice(["auto", "always", "never"]), default="auto", help="Colour the output."),
@@ -103,29 +106,46 @@ _display = _options(
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completion.files)
 @_project
-@click.option("--format", "format_name", type=_Choice(["text", "concise", "json"]), default="text", help="How to report.")
-@click.option("--output", metavar="FILE", help="Write the report to FILE.")
-@click.option("--select", multiple=True, metavar="RULE", help="Run these rules only: code, code prefix, name or group.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Do not run these rules.")
+@click.option("--format", "formats", multiple=True, type=_Choice(FORMATS), help="How to report; several may be given.")
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=completion.files,
+    help="Write the report to FILE; - is standard output.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=completion.rules,
+    help="Run these rules only: code, code prefix, name or group.",
+)
+@click.option("--ignore", multiple=True, metavar="RULE", shell_complete=completion.rules, help="Do not run these rules.")
 @click.option("--fail-on", type=_Choice(["error", "warning", "info", "never"]), help="Least severity that exits with 1 [warning].")
+@click.option("--set", "assumed", multiple=True, metavar="PATH=VALUE", help="What if: take e.g. api.replicas=6 for granted.")
 @click.option("--no-ignores", is_flag=True, help="Report what comments suppress, too.")
 @click.option("--statistics", is_flag=True, help="Count the diagnostics of each rule instead of listing them.")
 @click.option("--stdin-filename", metavar="NAME", help="With - as PATH: the file that standard input stands for.")
+@click.option("--watch", is_flag=True, help="Lint again whenever a file changes, until Ctrl-C.")
 @_display
 def lint(
     paths: tuple[str, ...],
     config_file: str | None,
     root: str | None,
-    format_name: str,
-    output: str | None,
+    formats: tuple[str, ...],
+    outputs: tuple[str, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str | None,
+    assumed: tuple[str, ...],
     no_ignores: bool,
     statistics: bool,
     stdin_filename: str | None,
+    watch: bool,
     color: str,
     quiet: bool,
     verbose: int,
@@ -136,33 +156,46 @@ def lint(
     """
     if ("-" in paths) != bool(stdin_filename):
         raise click.UsageError("'-' as PATH and --stdin-filename go together")
-    code = command.lint(
+    if len(outputs) != len(formats or ("text",)) and (outputs or len(formats) > 1):
+        raise click.UsageError("each --format takes an --output of its own, in the same order; - is standard output")
+    if len(set(outputs)) < len(outputs):
+        raise click.UsageError("each --format takes an --output of its own; one is named twice")
+    if watch and stdin_filename:
+        raise click.UsageError("standard input cannot be watched: --watch goes without --stdin-filename")
+    run = partial(
+        command.lint,
         paths,
         config_file=config_file,
         root=root,
-        format_name=format_name,
-        output=output,
+        formats=formats or ("text",),
+        outputs=outputs,
         select=select,
         ignore=ignore,
         fail_on=fail_on,
         no_ignores=no_ignores,
         statistics=statistics,
         stdin_filename=stdin_filename,
+        assumed=assumed,
         color=color,
         verbosity=-1 if quiet else verbose,
     )
+    if watch:
+        from .watch import watch as keep
+
+        keep(run, paths, root, config_file, outputs)
+    code = run()
     if code:
         raise click.exceptions.Exit(code)
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completion.files)
 @_project
 @click.option("--unsafe", is_flag=True, help="Apply fixes that change behaviour, too.")
 @click.option("--diff", is_flag=True, help="Print what would change as a patch, and write nothing.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when something would change.")
-@click.option("--select", multiple=True, metavar="RULE", help="Fix what these rules report only.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Leave what these rules report.")
+@click.option("--select", multiple=True, metavar="RULE", shell_complete=completion.rules, help="Fix what these rules report only.")
+@click.option("--ignore", multiple=True, metavar="RULE", shell_complete=completion.rules, help="Leave what these rules report.")
 @click.option("--plan", type=_Choice(["shrink", "raise", "pooler"]), help="With --unsafe: make an over-committed server fit this way.")
 @_display
 def fix(
@@ -212,42 +245,124 @@ def fix(
 
 
 @cli.command()
-@click.argument("path", default=".")
+@click.argument("path", default=".", shell_complete=completion.folders)
 @_project
-@click.option("--format", "format_name", type=_Choice(["text", "json"]), default="text", help="How to report.")
+@click.option("--format", "format_name", type=_Choice(["text", "json", "markdown", "mermaid", "svg"]), help="How to show it [text].")
+@click.option("--output", metavar="FILE", help="Write it to FILE; - is standard output.")
+@click.option("--set", "assumed", multiple=True, metavar="PATH=VALUE", help="What if: take e.g. api.replicas=6 for granted.")
+@click.option("--compare", metavar="GITREF", help="Print what has changed since a commit, as Markdown for a pull request.")
 @_display
-def budget(path: str, config_file: str | None, root: str | None, format_name: str, color: str, quiet: bool, verbose: int) -> None:
-    """Say who can open how many connections to which server, and whether they fit."""
-    from . import budget as budgets
-    from . import lint as linter
-    from . import start
+def budget(
+    path: str,
+    config_file: str | None,
+    root: str | None,
+    format_name: str | None,
+    output: str | None,
+    assumed: tuple[str, ...],
+    compare: str | None,
+    color: str,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Say who can open how many connections to which server, and whether they fit.
 
-    top, config = start.settle([path], root, config_file)
-    prefixes = start.scope([path], top)
-    start.settled(top, config)
-    project = linter.project_of(linter.files_of(top, config), config)
-    for line in linter.unknown_services(project, config):
-        command.say(line, True)
-    found = [server for server in budgets.servers(project) if any(start.within(file, prefixes) for file in budgets.paths(server))]
-    command.write(budgets.as_json(found) if format_name == "json" else budgets.as_text(found), None, utf8=format_name == "json")
+    \b
+    Besides the steady state it shows, where files say so,
+      rolling deploy     new copies start before old ones stop
+      autoscaled         as many copies as an autoscaler may run
+      with one-off jobs  migrations and psql come on top
+    and then what would fit: the largest pools, the most replicas, max_connections.
+    """
+    if compare is not None and format_name not in (None, "markdown"):
+        raise click.UsageError("--compare prints Markdown")
+    from . import sums
+
+    sums.budget(
+        path,
+        config_file=config_file,
+        root=root,
+        format_name=format_name or "text",
+        output=output,
+        assumed=assumed,
+        compare=compare,
+        color=color,
+        verbosity=-1 if quiet else verbose,
+    )
 
 
 @cli.command()
-@click.argument("path", default=".")
+@click.argument("plan", shell_complete=completion.files)
+@click.option("--out", metavar="DIR", shell_complete=completion.folders, help="Write the bundle to this folder.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file would change.")
+@click.option("--diff", is_flag=True, help="Print what would change as a patch, and write nothing.")
+@click.option("--force", is_flag=True, help="Overwrite files that somebody changed or wrote, too.")
+@click.option("--explain", is_flag=True, help="Print every number and why it is what it is.")
+@click.option(
+    "--templates", metavar="DIR", shell_complete=completion.folders, help="A folder whose bundle/NAME.j2 win over polint's own templates."
+)
+@_project
+@_display
+def generate(
+    plan: str,
+    out: str | None,
+    check: bool,
+    diff: bool,
+    force: bool,
+    explain: bool,
+    templates: str | None,
+    config_file: str | None,
+    root: str | None,
+    color: str,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Write a bundle of consistent configuration from one plan.
+
+    PLAN is a polint-plan.yaml; polint init writes one for a project that exists.  Nothing is
+    written when some file was changed by hand since polint wrote it, or was not written by polint.
+    """
+    if not out and not explain:
+        raise click.UsageError("--out says where to write the bundle; --explain does without")
+    if force and (check or diff):
+        raise click.UsageError("--force overwrites, and --check and --diff write nothing")
+    from .generate import generate as run
+
+    code = run(
+        plan,
+        out=out or "",
+        check=check,
+        diff=diff,
+        force=force,
+        explain=explain,
+        templates=templates or "",
+        config_file=config_file,
+        root=root,
+        color=color,
+        verbosity=-1 if quiet else verbose,
+    )
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@cli.command()
+@click.argument("path", default=".", shell_complete=completion.folders)
 @_project
 @_display
 def init(path: str, config_file: str | None, root: str | None, color: str, quiet: bool, verbose: int) -> None:
-    """Write a polint.toml that shows what was found and asks for what files cannot tell."""
+    """Write a polint.toml and a plan, polint-plan.yaml, that show what was found and ask for what files cannot tell.
+
+    What is there already stays as it is.
+    """
     from . import adopt, start
 
     top, config = start.settle([path], root, config_file)
-    name, said = adopt.initialise(top, config)
-    if not quiet:
-        command.write(f"wrote {name}: {said}\n", None)
+    for name, said in adopt.initialise(top, config):
+        if not quiet:
+            command.write(f"wrote {name}: {said}\n", None)
 
 
 @cli.command()
-@click.argument("path", default=".")
+@click.argument("path", default=".", shell_complete=completion.folders)
 @_project
 @_display
 def baseline(path: str, config_file: str | None, root: str | None, color: str, quiet: bool, verbose: int) -> None:
@@ -266,7 +381,7 @@ def baseline(path: str, config_file: str | None, root: str | None, color: str, q
 
 
 @cli.command()
-@click.argument("name", metavar="CODE|NAME")
+@click.argument("name", metavar="CODE|NAME", shell_complete=completion.rules)
 @_project
 @_display
 def rule(name: str, config_file: str | None, root: str | None, color: str, quiet: bool, verbose: int) -> None:
@@ -300,7 +415,7 @@ def rules(context: click.Context, markdown: bool, config_file: str | None, root:
 
 
 @rules.command("test")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=completion.folders)
 @_display
 def rules_test(folder: str, color: str, quiet: bool, verbose: int) -> None:
     """Run the examples of the rule files under DIR."""
@@ -316,7 +431,7 @@ def rules_test(folder: str, color: str, quiet: bool, verbose: int) -> None:
 
 
 @cli.command()
-@click.argument("path", default=".")
+@click.argument("path", default=".", shell_complete=completion.folders)
 @_project
 @click.option("--format", "format_name", type=_Choice(["text", "json"]), default="text", help="How to list them.")
 @_display
@@ -347,6 +462,26 @@ def files(path: str, config_file: str | None, root: str | None, format_name: str
     from .reporters import file_lines
 
     command.write(file_lines(found, lost, command.style(color, -1 if quiet else verbose, False)), None)
+
+
+@cli.command()
+@click.argument("log", required=False, metavar="[LOG|-]", shell_complete=completion.files)
+@_project
+@click.option("--format", "format_name", type=_Choice(["text", "json"]), default="text", help="How to report.")
+@_display
+def diagnose(log: str | None, config_file: str | None, root: str | None, format_name: str, color: str, quiet: bool, verbose: int) -> None:
+    """Say what is behind the errors in a log, and what to do about it in this project.
+
+    LOG is of PostgreSQL, PgBouncer, php-fpm, Laravel, an SQLx application, or of
+    several together; - is standard input, which is read to its end or to Ctrl-C.
+    """
+    if log is None and sys.stdin.isatty():
+        raise click.UsageError("name a log, or - for standard input")
+    from . import diagnose as diagnosing
+
+    diagnosing.diagnose(
+        log or "-", root=root, config_file=config_file, format_name=format_name, color=color, verbosity=-1 if quiet else verbose
+    )
 
 
 def _rules(config_file: str | None, root: str | None) -> Iterable[Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from .reporters import Style
+    from .patch import Patch
+    from .reporters import Report, Style
 
 FINDINGS = 1
 CANNOT_RUN = 2
@@ -36,14 +37,15 @@ def lint(
     *,
     config_file: str | None = None,
     root: str | None = None,
-    format_name: str = "text",
-    output: str | None = None,
+    formats: tuple[str, ...] = ("text",),
+    outputs: tuple[str, ...] = (),
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     fail_on: str | None = None,
     no_ignores: bool = False,
     statistics: bool = False,
     stdin_filename: str | None = None,
+    assumed: tuple[str, ...] = (),
     color: str = "auto",
     verbosity: int = 0,
 ) -> int:
@@ -52,6 +54,7 @@ def lint(
 
     from . import lint as linter
     from . import start
+    from .reporters import MACHINE
     from .reporters import statistics as counted
 
     named = [os.path.dirname(os.path.abspath(stdin_filename))] if stdin_filename else []
@@ -69,26 +72,23 @@ def lint(
         choice=linter.Choice(select or None, ignore, no_ignores),
         overlay=overlay,
         today=strftime("%Y-%m-%d"),
+        assumed=assumed,
     )
     for line in report.warnings:
         say(line, True)
-    shown = style(color, verbosity, bool(output))
-    if statistics:
-        text = counted(report)
-    elif format_name == "json":
-        from .reporters.json import report as show
-
-        text = show(report, shown)
-    elif format_name == "concise":
-        from .reporters.concise import report as show
-
-        text = show(report, shown)
-    else:
-        from .reporters.text import report as show
-
-        text = show(report, shown)
-    write(text, output, utf8=format_name == "json")
+    for name, output in zip(formats, outputs or (None,), strict=True):
+        shown = style(color, verbosity, output not in (None, "-"))
+        text = counted(report) if statistics else _reporter(name)(report, shown)
+        write(text, output, utf8=name in MACHINE)
     return FINDINGS if report.worst_reaches(fail_on or config.fail_on or "warning") else 0
+
+
+def _reporter(name: str) -> Callable[[Report, Style], str]:
+    """The reporter of that name: the one module of it that a run needs."""
+    from importlib import import_module
+
+    found: Callable[[Report, Style], str] = import_module(f".reporters.{name}", __package__).report
+    return found
 
 
 def leave(code: int) -> NoReturn:
@@ -116,6 +116,11 @@ def failed(error: Exception, arguments: Sequence[str]) -> int:
                 from .reporters.text import pointed
 
                 say("\n".join(pointed(mistake.span)), True)
+        return CANNOT_RUN
+    from .rendering import BadTemplate
+
+    if isinstance(error, BadTemplate):
+        say(str(error), True)
         return CANNOT_RUN
     if "-vv" in arguments or arguments.count("-v") + arguments.count("--verbose") > 1:
         import traceback
@@ -173,7 +178,11 @@ def write(text: str, output: str | None, utf8: bool = False) -> None:
         write_report(output, text.encode("utf-8", "backslashreplace"))
         return
     encoding = "utf-8" if utf8 else sys.stdout.encoding or "utf-8"
-    data = text.encode(encoding, "backslashreplace")
+    write_bytes(text.encode(encoding, "backslashreplace"))
+
+
+def write_bytes(data: bytes) -> None:
+    """Write to standard output what is not to be changed by its encoding."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -183,3 +192,32 @@ def write(text: str, output: str | None, utf8: bool = False) -> None:
         from .start import CannotRun
 
         raise CannotRun(f"cannot write: {(error.strerror or str(error)).lower()}") from None
+
+
+def write_patches(patches: Sequence[Patch], name: str) -> None:
+    """Write patches to standard output; the command ``name`` can do what a patch that hides a secret cannot."""
+    if any(one.hides for one in patches):
+        say(f"lines that hold a secret are masked: such a patch cannot be applied, {name} itself can")
+    write_bytes(b"".join(one.data for one in patches))
+
+
+def write_files(root: str, files: Mapping[str, tuple[bytes | None, bytes | None]]) -> None:
+    """As ``writing.write_all``; raises CannotRun."""
+    from . import writing
+    from .start import CannotRun
+
+    try:
+        writing.write_all(root, files)
+    except writing.ChangedMeanwhile as error:
+        raise CannotRun(f"{error}; nothing was written") from None
+    except OSError as error:
+        named = f"{str(error.filename).removesuffix(writing.BESIDE)}: " if error.filename else ""
+        raise CannotRun(f"cannot write: {named}{(error.strerror or str(error)).lower()}") from None
+
+
+def recover(root: str) -> None:
+    """Finish what an earlier run was stopped at, and say so."""
+    from . import writing
+
+    for path in writing.recover(root):
+        say(f"{path}: finished what an earlier run was stopped at")

@@ -65,13 +65,14 @@ class Config(NamedTuple):
 
     ``select``, ``ignore``, the keys of ``severity`` and the values of
     ``per_file_ignores`` name rules as the user wrote them: nobody has looked yet
-    whether such rules exist.  ``rules`` and ``exclude`` are relative to the root.
-    ``fail_on`` and ``baseline`` are "" when not stated.
+    whether such rules exist.  ``rules``, ``templates`` and ``exclude`` are relative to the root.
+    ``templates``, ``fail_on`` and ``baseline`` are "" when not stated.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    templates: str = ""
     exclude: tuple[str, ...] = ()
     baseline: str = ""
     fail_on: str = ""
@@ -150,6 +151,8 @@ def parse(source: Source) -> Config:
         raise ConfigError([_syntax(source, str(error))]) from None
     except RecursionError:
         raise ConfigError([Problem(source.span(0, 0), "", "nested too deeply")]) from None
+    except ValueError:  # Python reads no number of more digits than a few thousand
+        raise ConfigError([Problem(source.span(0, 0), "", "a number has too many digits")]) from None
     prefix: tuple[str, ...] = ("tool", "polint") if os.path.basename(source.path) == "pyproject.toml" else ()
     for key in prefix:
         content = content.get(key, {}) if isinstance(content, dict) else content
@@ -166,7 +169,7 @@ def parse(source: Source) -> Config:
     problems = [Problem(place(path, of_key), dotted(path), message) for path, of_key, message in mistakes]
     if checked is None:
         for path, _, _ in mistakes:
-            _drop(content, path)
+            drop(content, path)
         checked = check(content)[1]
     if checked is None:
         raise ConfigError(problems)
@@ -182,6 +185,7 @@ def parse(source: Source) -> Config:
         select=tuple(checked.get("select", ())),
         ignore=tuple(checked.get("ignore", ())),
         rules=tuple(checked.get("rules", ())),
+        templates=checked.get("templates", ""),
         exclude=tuple(checked.get("exclude", ())),
         baseline=checked.get("baseline", ""),
         fail_on=checked.get("fail-on", ""),
@@ -200,7 +204,7 @@ def parse(source: Source) -> Config:
     return found
 
 
-def _drop(content: Any, path: tuple[str | int, ...]) -> None:
+def drop(content: Any, path: tuple[str | int, ...]) -> None:
     """Take the value at ``path`` out of parsed TOML; of a list the whole list, whose numbers would shift."""
     for key in path[:-1]:
         inner = content.get(key) if isinstance(content, dict) else None

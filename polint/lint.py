@@ -11,7 +11,7 @@ from . import discover, selection
 from .config import Config
 from .diagnostic import Diagnostic
 from .reporters import IDLE, UNASKED, FileStatus, Report, Unread
-from .start import CannotRun, PerFile, near_path, settled, start_of, within
+from .start import OUTSIDE, CannotRun, PerFile, leads_out, near_path, settled, start_of, within
 from .tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -40,16 +40,24 @@ def files_of(root: str, config: Config, overlay: Mapping[str, bytes] | None = No
     return discover.Files(root, discover.walk(root, config.exclude), overlay)
 
 
-def project_of(files: discover.Files, config: Config) -> Project:
-    """The model of the project."""
+def project_of(files: discover.Files, config: Config, assumed: Sequence[str] = ()) -> Project:
+    """The model of the project; ``assumed`` are options of ``--set``.  Raises CannotRun for such an option that is wrong."""
     from .model.build import build_project
 
-    project = build_project(
-        files,
-        {name: said.known for name, said in config.services.items()},
-        {name: said.known for name, said in config.servers.items()},
-        config.host.known if config.host is not None else {},
-    )
+    services: Mapping[str, Mapping[str, Any]] = {name: said.known for name, said in config.services.items()}
+    servers: Mapping[str, Mapping[str, Any]] = {name: said.known for name, said in config.servers.items()}
+    host = config.host.known if config.host is not None else {}
+    project = build_project(files, services, servers, host)
+    if assumed:
+        from . import whatif
+
+        try:
+            facts = whatif.read(assumed, project)
+        except whatif.Mistaken as error:
+            raise CannotRun(str(error)) from None
+        project = build_project(files, whatif.merged(services, facts.services), whatif.merged(servers, facts.servers), host, facts.clients)
+    if config.templates:
+        project.templates = (os.path.join(files.root, config.templates),)
     project.problems.extend(_undecodable(files, project.read_files))
     project.problems.extend(_refused(files, project))
     return project
@@ -113,10 +121,12 @@ def run(
     choice: Choice = _LEAVE,
     overlay: Mapping[str, bytes] | None = None,
     today: str | None = None,
+    assumed: Sequence[str] = (),
 ) -> Report:
     """Check the project at ``root`` and report what lies under ``prefixes``; raises CannotRun.
 
-    ``today`` (``2026-11-23``) ends suppressions whose date has passed.
+    ``today`` (``2026-11-23``) ends suppressions whose date has passed.  ``assumed`` are options of ``--set``: then
+    nothing is mended, as no file says what is reported.
     """
     from . import budget
     from .engine import check
@@ -126,9 +136,9 @@ def run(
     chosen = _choose(rules, selected, choice)
     entries = () if choice.no_ignores or choice.no_baseline else accepted_by(root, config, overlay)
     files = files_of(root, config, overlay)
-    project = project_of(files, config)
+    project = project_of(files, config, assumed)
     first = [rule for rule in chosen if rule.subject not in LATE]
-    found = check(first, project.subjects(), params=params, severities=severities)
+    found = check(first, project.subjects(), params=params, severities=severities, templates=project.templates)
     # a file that several stacks use says the same in each
     once = {(diagnostic.code, diagnostic.span, diagnostic.message): diagnostic for diagnostic in reversed(found.diagnostics)}
     diagnostics = [one for one in reversed(once.values()) if not any(patterns_match(one, patterns) for patterns in per_file)]
@@ -140,11 +150,17 @@ def run(
         late = check([rule for rule in chosen if rule.subject in LATE], subjects, params=params, severities=severities).diagnostics
         diagnostics += [one for one in late if not any(patterns_match(one, patterns) for patterns in per_file)]
         diagnostics.sort(key=lambda diagnostic: diagnostic.order)
+    if assumed:
+        from . import whatif
+
+        diagnostics = [one._replace(mend=None) for one in diagnostics]
+        prefixes = (*prefixes, whatif.NAME) if prefixes else ()
     diagnostics = [one for one in diagnostics if within(one.span.path, prefixes)]
     servers = [server for server in budget.servers(project) if any(within(path, prefixes) for path in budget.paths(server))]
     servers.sort(key=_utilisation, reverse=True)
     budgets = [budget.summary(server, budget.name_of(server, servers)) for server in servers]
-    return Report(root, diagnostics, statuses(files, project), budgets, found.silenced, unknown_services(project, config), unread(project))
+    said = unknown_services(project, config)
+    return Report(root, diagnostics, statuses(files, project), budgets, found.silenced, said, unread(project), chosen)
 
 
 def accepted_by(root: str, config: Config, overlay: Mapping[str, bytes] | None = None) -> Sequence[Entry]:
@@ -152,6 +168,8 @@ def accepted_by(root: str, config: Config, overlay: Mapping[str, bytes] | None =
     name = config.baseline or configuration.BASELINE
     if not config.baseline and not os.path.exists(os.path.join(root, name)):
         return ()
+    if leads_out(root, config, name):
+        raise CannotRun(f"baseline {name} {OUTSIDE}")
     from . import baseline
     from .source import Source
 

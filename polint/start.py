@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .source import Span
 
 
+OUTSIDE = "lies outside the project"
+
+
 class Mistake(Protocol):
     """Something wrong in a file that polint itself is told by; ``str()`` is one line that begins with its place."""
 
@@ -92,7 +95,10 @@ def _load(root: str, config: Config) -> tuple[tuple[Rule, ...], list[configurati
     folders = []
     for number, name in enumerate(config.rules):
         folder = os.path.join(root, name)
-        if os.path.exists(folder):
+        if leads_out(root, config, name):
+            span = config.span("rules", number) or start_of(config)
+            problems.append(configuration.Problem(span, f"rules[{number}]", f"{name} {OUTSIDE}"))
+        elif os.path.exists(folder):
             beside = os.path.relpath(folder)  # as people see it from where they are
             folders.append(folder if beside.startswith("..") else beside)
         else:
@@ -117,6 +123,14 @@ def relative(path: str, root: str) -> str:
     if found.startswith("../"):
         raise CannotRun(f"{path} is outside the root {root}")
     return found
+
+
+def leads_out(root: str, config: Config, name: str) -> bool:
+    """Whether what a project's configuration names lies outside the project; one from elsewhere, ``--config``, may name anything."""
+    if config.source is not None and (os.path.isabs(config.source.path) or config.source.path.startswith("..")):
+        return False
+    real_root = os.path.realpath(root)
+    return not os.path.realpath(os.path.join(real_root, name)).startswith(real_root.rstrip(os.sep) + os.sep)
 
 
 def rule_of(name: str, rules: Iterable[Rule]) -> Rule:
@@ -155,6 +169,23 @@ def settled(root: str, config: Config) -> Settled:
     return found
 
 
+def template_folders(root: str, config: Config) -> tuple[str, ...]:
+    """The folders whose templates win over polint's own; raises CannotRun."""
+    _raise(_no_templates(root, config), ())
+    return (os.path.join(root, config.templates),) if config.templates else ()
+
+
+def _no_templates(root: str, config: Config) -> list[configuration.Problem]:
+    if not config.templates:
+        return []
+    span = config.span("templates") or start_of(config)
+    if leads_out(root, config, config.templates):
+        return [configuration.Problem(span, "templates", f"{config.templates} {OUTSIDE}")]
+    if os.path.isdir(os.path.join(root, config.templates)):
+        return []
+    return [configuration.Problem(span, "templates", f"no such folder: {config.templates}")]
+
+
 _BOUNDS = (("shortest", "longest"), ("least", "most"))  # params of one rule that limit each other
 
 
@@ -168,6 +199,7 @@ def _judge(root: str, config: Config) -> tuple[Settled, list[configuration.Probl
         span = (None if value else config.key_span(*path)) or config.span(*path) or start_of(config)
         problems.append(configuration.Problem(span, configuration.dotted(path), message))
 
+    problems += _no_templates(root, config)
     stated: dict[str, set[str]] = {"select": set(), "ignore": set()}
     for table, words in (("select", config.select), ("ignore", config.ignore)):
         for number, word in enumerate(words):

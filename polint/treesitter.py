@@ -8,7 +8,7 @@ walking a tree or compiling a query, so look for the text first.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,12 @@ def parse(name: str, source: Source, data: bytes | None = None) -> Syntax:
     if data is None:
         data = encode(source)
     return Syntax(source, tree_of(parser(name), data), data)
+
+
+@lru_cache(maxsize=4)
+def kept(name: str, source: Source) -> Syntax:
+    """As ``parse``, and the same tree when asked again soon: for edits, which look into one file many times."""
+    return parse(name, source)
 
 
 _CHUNK = 1 << 16

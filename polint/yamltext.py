@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,12 @@ def documents(source: Source, limit: int | None = None) -> Documents:
     except _libyaml()["error"] as error:
         faults.append(_syntax_fault(source, error))
     return Documents(tuple(nodes), tuple(faults))
+
+
+@lru_cache(maxsize=8)
+def kept(source: Source) -> Documents:
+    """As ``documents``, and the same ones when asked again soon: for edits, which look into one file many times.  Not to be changed."""
+    return documents(source)
 
 
 @cache

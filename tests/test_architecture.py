@@ -19,7 +19,9 @@ PACKAGE = Path(polint.__file__).parent
 LAYERS = [
     {"polint"},  # the version
     {"polint.source", "polint.patterns", "polint.tuples", "polint.maskcode"},
+    {"polint.errortexts", "polint.causes", "polint.diagnosis"},
     {"polint.units", "polint.value", "polint.treesitter", "polint.gitignore", "polint.mask"},
+    {"polint.sizing"},
     {
         "polint.fact",
         "polint.spelling",
@@ -38,10 +40,12 @@ LAYERS = [
     {"polint.config", "polint.config_schema"},
     {"polint.formats"},
     {"polint.discover"},
+    {"polint.gittree"},
     {"polint.model"},
     {"polint.expr", "polint.exprtext", "polint.ruletypes"},
     {"polint.rule", "polint.rulecache", "polint.rulefile", "polint.ruleform", "polint.guidance"},
-    {"polint.edits", "polint.edits_added", "polint.edits_lines"},
+    {"polint.rendering"},
+    {"polint.edits", "polint.edits_added", "polint.edits_lines", "polint.bundle"},
     {
         "polint.engine",
         "polint.mending",
@@ -50,18 +54,23 @@ LAYERS = [
         "polint.baseline",
         "polint.examples",
         "polint.budget",
+        "polint.budget_answers",
+        "polint.whatif",
         "polint.fixer",
         "polint.plans",
         "polint.plan_pooler",
         "polint.writing",
+        "polint.patch",
     },
     {"polint.accept"},
-    {"polint.reporters", "polint.docs", "polint.proposal"},
+    {"polint.reporters", "polint.docs", "polint.proposal", "polint.draft"},
+    {"polint.budgets"},
     {"polint.start"},
     {"polint.lint"},
     {"polint.adopt"},
-    {"polint.command"},
-    {"polint.mend"},
+    {"polint.command", "polint.completion"},
+    {"polint.diagnose_here"},
+    {"polint.mend", "polint.watch", "polint.generate", "polint.sums", "polint.diagnose"},
     {"polint.cli", "polint.__main__"},
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -133,6 +142,7 @@ def modules_after(arguments: list[str], cwd: Path) -> set[str]:
 
 
 HEAVY = {
+    "ahocorasick_rs",
     "pydantic",
     "jinja2",
     "pglast",
@@ -211,6 +221,17 @@ def test_a_server_alone_brings_in_nothing_of_its_clients(small: Path) -> None:
     unasked = {f"polint.model.{name}" for name in (*clients.split(), "entrances", "sessions", "fpm_values")}
     unasked |= {f"polint.formats.{name}" for name in "rust php cargo ini pgbouncer sql sql_records dockerfile prometheus grafana".split()}
     assert not modules_after(["lint", "."], small) & (unasked | {"polint.pgbouncer_settings", "polint.promql", "polint.exporters"})
+
+
+def test_bundles_are_for_generate_only(small: Path) -> None:
+    modules_after(["lint", "."], small)
+    for arguments in (["--version"], ["lint", "."], ["lint", "--format", "json", "."], ["budget", "."]):
+        found = {name for name in modules_after(arguments, small) if name.startswith(("polint.bundle", "polint.generate", "polint.draft"))}
+        assert not found, arguments
+    (small / "plan.yaml").write_text("project: x\nservices: {a: sqlx}\n")
+    found = modules_after(["generate", "plan.yaml", "--out", "out"], small)
+    assert {"polint.bundle.plan", "polint.sizing", "pydantic", "jinja2"} <= found
+    assert not found & {"polint.engine", "polint.model.build", "polint.rulefile", "pglast", "tree_sitter", "rich"}
 
 
 def test_records_keep_their_annotations_as_text() -> None:

@@ -112,7 +112,10 @@ def test_cannot_run(project: Path, arguments: list[str], message: str) -> None:
         (["lint", "--zzz"], "no such option --zzz"),
         (["lnt"], "no such command lnt; did you mean lint?"),
         (["rules", "tst"], "no such command tst; did you mean test?"),
-        (["lint", "--format", "jsn"], "--format cannot be jsn; did you mean json? (one of text, concise, json)"),
+        (
+            ["lint", "--format", "jsn"],
+            "--format cannot be jsn; did you mean json? (one of text, concise, json, sarif, github, gitlab, junit, markdown)",
+        ),
         (["lint", "--fail-on", "bogus"], "--fail-on cannot be bogus (one of error, warning, info, never)"),
         (["lint", "--fail-on"], "option --fail-on requires an argument"),
         (["lint", "-"], "- as PATH and --stdin-filename go together"),

@@ -15,6 +15,7 @@ FULL = """\
 select = ["PO1", "timeouts"]
 ignore = ["PO203"]
 rules = ["policy/"]
+templates = "policy/templates"
 exclude = ["legacy/"]
 fail-on = "error"
 
@@ -44,13 +45,14 @@ memory = "8GB"
 def test_everything_at_once() -> None:
     config = parse(Source("polint.toml", FULL))
     assert (config.select, config.ignore, config.rules, config.exclude) == (("PO1", "timeouts"), ("PO203",), ("policy/",), ("legacy/",))
+    assert config.templates == "policy/templates"
     assert (config.fail_on, config.severity) == ("error", {"PO201": "off"})
     assert config.per_file_ignores == {"legacy/*.conf": ("PO4",)}
     assert config.params == {"acquire-timeout-out-of-range": {"shortest": "2s"}}
     service = config.services["rust-iss"]
     assert {key: (value, str(span)) for key, (value, span) in service.facts.items()} == {
-        "replicas": (3, "polint.toml:17:12"),
-        "connects-to": (["postgres"], "polint.toml:18:15"),
+        "replicas": (3, "polint.toml:18:12"),
+        "connects-to": (["postgres"], "polint.toml:19:15"),
     }
     assert {key: (str(fact), fact.origin) for key, fact in service.known.items()} == {
         "replicas": ("replicas = 3", "written"),
@@ -60,7 +62,7 @@ def test_everything_at_once() -> None:
     assert config.host is not None
     assert config.host.facts["memory"][0] == "8GB"
     assert str(config.span("select", 1)) == "polint.toml:1:18"
-    assert str(config.span("params", "acquire-timeout-out-of-range", "shortest")) == "polint.toml:14:12"
+    assert str(config.span("params", "acquire-timeout-out-of-range", "shortest")) == "polint.toml:15:12"
     assert config.span("nothing") is None
 
 

@@ -349,3 +349,28 @@ def test_whose_request_terminate_timeout_is_known(image: str, expected: str) -> 
     (fpm,) = of(compose_yaml=f"services:\n  web:\n    image: {image}\n").fpms
     assert told(fpm.request_terminate_timeout) == expected
     assert not fpm.is_written
+
+
+FPM = """
+services:
+  web:
+    build: ./web
+    {more}
+    volumes:
+      - ./fpm.conf:{place}:ro
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "more", "workers"),
+    [
+        ("/usr/local/etc/php-fpm.d/zz-web.conf", "", [7]),
+        ("/usr/local/etc/php-fpm.d/zz-web.conf", "command: php artisan queue:work", []),
+        ("/etc/web/fpm.conf", "", []),
+    ],
+)
+def test_a_pool_file_where_the_official_image_looks_tells_an_unseen_image(place: str, more: str, workers: list[int]) -> None:
+    project = of(compose_yaml=FPM.format(place=place, more=more), fpm_conf="[www]\npm.max_children = 7\n")
+    (container,) = project.containers
+    assert [fact.value for fact in container.children] == workers
+    assert not project.problems  # what else the image's own files say is not known

@@ -16,12 +16,14 @@ FILES = {
     "rule file": "policy/policy.yaml",
     "suppression": "compose.yaml",
     "baseline": "polint-baseline.json",
+    "plan": "polint-plan.yaml",
 }
 ARGUMENTS = {
     "configuration": ["lint"],
     "rule file": ["rules", "test", "policy"],
     "suppression": ["lint", "-q", "--select", "PO002,PO003,PO004,PO701"],
     "baseline": ["lint"],
+    "plan": ["generate", "polint-plan.yaml", "--out", "bundle"],
 }
 
 
@@ -56,9 +58,9 @@ def answer(mistake: Mistake, folder: Path, monkeypatch: pytest.MonkeyPatch) -> s
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     code, out, err = polint(*ARGUMENTS[mistake.kind], env={"NO_COLOR": "1"})
-    if mistake.kind in ("configuration", "baseline") and ": warning: " not in err:
+    if mistake.kind in ("configuration", "baseline", "plan") and ": warning: " not in err:
         assert (code, out) == (2, "")
-    return err if mistake.kind in ("configuration", "baseline") else out + err
+    return err if mistake.kind in ("configuration", "baseline", "plan") else out + err
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: f"{mistake.kind}: {mistake.title}")
@@ -74,7 +76,7 @@ def test_the_answer_is_exact(mistake: Mistake, tmp_path: Path, monkeypatch: pyte
 
 
 def test_every_answer_points_at_its_place() -> None:
-    assert len(MISTAKES) > 90
+    assert len(MISTAKES) > 110
     for mistake in MISTAKES:
         no_caret = ": warning: " in mistake.answer or "a rule begins with code" in mistake.answer
         assert "^" in mistake.answer or no_caret, mistake.title

@@ -390,22 +390,6 @@ def test_a_pool_behind_pgbouncer_is_not_counted_at_the_server() -> None:
         ("api", True, "pooler"),
     ]
     assert [one.service for one in server.direct] == ["pooler"]
-    assert "  api      sqlx       pooler          1          1    10           10\n" in budget.as_text([server])
-
-
-def test_the_budget_as_json_and_text() -> None:
-    import json
-
-    found = of({"compose.yaml": API % "scale: 2", "api/src/main.rs": MAIN})
-    text = budget.as_text(budget.servers(found))
-    assert "  api      sqlx         2          1    10           20\n" in text
-    assert "  steady: 20 of 97 (21 %): fits\n" in text
-    assert "  api: max_connections = 10  api/src/main.rs:1:49" in text
-    report = json.loads(budget.as_json(budget.servers(found)))
-    assert report["servers"][0]["scenarios"] == [
-        {"name": "steady", "verdict": "fits", "demand": {"at_least": 20, "at_most": 20}, "utilisation": 0.206}
-    ]
-    assert report["servers"][0]["consumers"][0]["origin"][0] == {"fact": "replicas", "value": 2, "path": "compose.yaml", "line": 6}
 
 
 @pytest.mark.parametrize(
@@ -618,3 +602,45 @@ def test_a_php_fpm_pool_that_no_service_is_seen_to_read(host: str, url: str, mor
     assert summary(files) == [expected]
     (pooler,) = of(files).poolers
     assert pooler.client_connections.value == clients
+
+
+def test_a_variant_that_extends_the_file_compose_finds_leaves_that_a_stack() -> None:
+    main = "services:\n  db:\n    image: postgres:16\n    command: postgres -c max_connections=50\n"
+    nightly = "services:\n  db:\n    extends: {file: compose.yaml, service: db}\n    command: postgres -c max_connections=20\n"
+    assert [line.partition(", ")[0] for line in summary({"compose.yaml": main, "compose.nightly.yaml": nightly})] == [
+        "db in compose.yaml: 47 usable connections",
+        "db in compose.nightly.yaml: 17 usable connections",
+    ]
+
+
+SIGNS = """
+services:
+  db:
+    image: %s
+    command: postgres -c max_connections=50
+    environment: {POSTGRES_USER: app}
+    volumes: ["data:/var/lib/postgresql/data"]
+    %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "more", "expected"),
+    [
+        ("ghcr.io/shop/analytics:2", "healthcheck: {test: pg_isready}", ["db: 47 usable connections, no client found"]),
+        ("ghcr.io/shop/analytics:2", "restart: always", []),  # a tool that looks into the data directory
+        ("postgres:${TAG}", "restart: always", ["db: 47 usable connections, no client found"]),
+        ("${REGISTRY}/postgres:16", "restart: always", []),
+        ("shop/pgsql:16", "restart: always", ["db: 47 usable connections, no client found"]),
+        ("shop/web-pgsql:16", "restart: always", []),
+    ],
+)
+def test_what_a_server_is_known_by(image: str, more: str, expected: list[str]) -> None:
+    assert summary({"compose.yaml": SIGNS % (image, more)}) == expected
+
+
+def test_a_server_without_a_client_in_the_files_is_there_for_somebody() -> None:
+    (server,) = of({"compose.yaml": "services:\n  db:\n    image: postgres:16\n"}).servers
+    state = budget.steady(server)
+    assert (state.verdict, state.at_least, state.at_most) == ("unknown", 0, None)
+    assert state.missing == (("db", "no file says who connects to it"),)

@@ -945,3 +945,14 @@ POOL = 'async fn main() { let pool = PgPoolOptions::new().connect(&std::env::var
 def test_only_what_goes_through_the_pooler(code: str, uses: list[str]) -> None:
     files = {"compose.yaml": BEHIND, "api/src/main.rs": code, "api/Cargo.toml": "[package]\nname = 'api'\n[dependencies]\nsqlx = '0.8'\n"}
     assert [use.what for subjects in lint.subjects_of(files) for use in subjects["session_use"]] == uses
+
+
+@pytest.mark.parametrize(
+    ("users", "least"),
+    [("", "auth_type = any lets clients only into entries that name a user"), (" user=app", 3)],
+)
+def test_any_user_gets_only_into_an_entry_that_names_one(users: str, least: object) -> None:
+    found = pooler(
+        f"[databases]\na = host=x{users}\n[pgbouncer]\nauth_type = any\ndefault_pool_size = 3\n", image="pgbouncer/pgbouncer:1.23.1"
+    )
+    assert said(found.server_connections) == least

@@ -153,7 +153,11 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize(("files", "expected"), ELSEWHERE)
 def test_a_role_may_limit_what_the_server_does_not(files: dict[str, str], expected: bool) -> None:
-    assert server({"compose.yaml": COMPOSE, **files}).statement_timeout_elsewhere is expected
+    assert server({"compose.yaml": COMPOSE, "init/0.sql": "SELECT 1;", **files}).statement_timeout_elsewhere is expected
+
+
+def test_init_scripts_that_are_not_in_the_repository_may_limit_a_role() -> None:
+    assert server({"compose.yaml": COMPOSE}).statement_timeout_elsewhere
 
 
 SESSIONS = [
@@ -169,7 +173,7 @@ SESSIONS = [
 
 @pytest.mark.parametrize(("files", "expected"), SESSIONS)
 def test_what_holds_for_every_session(files: dict[str, str], expected: str) -> None:
-    assert told(server({"compose.yaml": COMPOSE, **files}).session_idle_timeout(None)) == expected
+    assert told(server({"compose.yaml": COMPOSE, "init/0.sql": "SELECT 1;", **files}).session_idle_timeout(None)) == expected
 
 
 ROLES = """ALTER ROLE app SET statement_timeout = '30s';
@@ -205,7 +209,8 @@ TWO = """services:
 
 
 def test_an_init_script_speaks_of_its_own_server() -> None:
-    found = project({"compose.yaml": TWO, "a/1.sql": "ALTER ROLE app SET statement_timeout = '30s'; ALTER SYSTEM SET max_connections = 7;"})
+    scripts = {"a/1.sql": "ALTER ROLE app SET statement_timeout = '30s'; ALTER SYSTEM SET max_connections = 7;", "b/1.sql": "SELECT 1;"}
+    found = project({"compose.yaml": TWO, **scripts})
     assert [one.statement_timeout_elsewhere for one in found.servers] == [True, False]
     assert [one.max_connections.value for one in found.servers] == [7, 100]
 

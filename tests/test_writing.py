@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -138,4 +139,45 @@ def test_links_modes_and_names_stay(root: Path, tmp_path: Path) -> None:
 def test_a_journal_that_was_cut_short_is_thrown_away(root: Path) -> None:
     (root / writing.JOURNAL).write_bytes(b'[["a.conf.pol')
     assert writing.recover(str(root)) == []
+    assert contents(root) == OLD
+
+
+def test_files_come_and_go_with_the_others(root: Path) -> None:
+    changes: dict[str, tuple[bytes | None, bytes | None]] = {
+        "new/deep/d.conf": (None, b"four"),
+        "sub/b.conf": (OLD["sub/b.conf"], None),
+        "a.conf": (OLD["a.conf"], NEW["a.conf"]),
+    }
+    writing.write_all(str(root), changes)
+    assert contents(root) == {"new/deep/d.conf": b"four", "a.conf": NEW["a.conf"], "c.conf": OLD["c.conf"]}
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((root / "new" / "deep" / "d.conf").stat().st_mode) == 0o666 & ~umask
+
+
+def test_killed_at_any_system_call_no_file_has_come_or_gone_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: dict[str, tuple[bytes | None, bytes | None]] = {"x/new": (None, b"n"), "old": (b"o", None), "same": (b"1", b"2")}
+    before, after = {"old": b"o", "same": b"1"}, {"x/new": b"n", "same": b"2"}
+    at = 0
+    while True:
+        at += 1
+        root = tmp_path / str(at)
+        root.mkdir()
+        for name, data in before.items():
+            (root / name).write_bytes(data)
+        with monkeypatch.context() as patch:
+            made = interrupted(patch, at, dies=True)
+            with contextlib.suppress(Killed):
+                writing.write_all(str(root), changes)
+        if len(made) < at:
+            break
+        writing.recover(str(root))
+        found = {name: data for name, data in contents(root).items() if not name.endswith(writing.BESIDE)}
+        assert found in (before, after), at
+    assert at > 20
+
+
+def test_a_file_that_has_come_meanwhile_stops_all(root: Path) -> None:
+    with pytest.raises(writing.ChangedMeanwhile, match=r"a\.conf changed"):
+        writing.write_all(str(root), {"d.conf": (None, b"x"), "a.conf": (None, b"y")})
     assert contents(root) == OLD

@@ -1,6 +1,7 @@
-"""Rebuild schema/config.schema.json, which editors use for polint.toml, from the configuration's own model and the rules' params.
+"""Rebuild the schemas that editors use: schema/config.schema.json for polint.toml, schema/plan.schema.json for polint-plan.yaml.
 
-``python tools/build_schema.py`` writes the file; a test compares it.
+They come from the models that check these files, and from the rules' params.  ``python tools/build_schema.py`` writes them; a
+test compares them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-SCHEMA = ROOT / "schema" / "config.schema.json"
 sys.path.insert(0, str(ROOT))
 
 _KINDS: dict[str, dict[str, Any]] = {
@@ -23,15 +23,14 @@ _KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def schema() -> str:
-    """The schema's text."""
+def configuration() -> str:
+    """The schema of polint.toml."""
     from polint.config_schema import Configuration
     from polint.fact import show
     from polint.rule import load_builtin
 
     found = Configuration.model_json_schema(by_alias=True)
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "polint-config.schema.json", **_without_titles(found)}
-    found["title"] = "polint configuration"
+    found = _headed("config", "polint configuration", found)
     rules = load_builtin().rules
     params: dict[str, Any] = {}
     names: dict[str, Any] = {}
@@ -52,6 +51,25 @@ def schema() -> str:
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
+def plan() -> str:
+    """The schema of polint-plan.yaml."""
+    from polint.bundle.plan import Plan
+    from polint.units import Bytes
+
+    found = _headed("plan", "polint plan", Plan.model_json_schema(by_alias=True))
+    found["properties"]["services"]["additionalProperties"] = False  # which pydantic says of the names' pattern alone
+    for table in (found, *found["$defs"].values()):
+        for value in table["properties"].values():
+            if "pattern" in value and isinstance(value.get("default"), int):
+                value["default"] = str(Bytes(value["default"])).replace(" ", "")
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _headed(name: str, title: str, schema: dict[str, Any]) -> dict[str, Any]:
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"polint-{name}.schema.json"}
+    return {**head, **_without_titles(schema), "title": title}
+
+
 def _without_titles(node: Any) -> Any:
     """Without the titles that pydantic makes of field names, and with ``null`` left out, which TOML does not have."""
     if isinstance(node, list):
@@ -68,5 +86,8 @@ def _without_titles(node: Any) -> Any:
     return made
 
 
+SCHEMAS = {ROOT / "schema" / "config.schema.json": configuration, ROOT / "schema" / "plan.schema.json": plan}
+
 if __name__ == "__main__":
-    SCHEMA.write_text(schema(), encoding="utf-8")
+    for path, schema in SCHEMAS.items():
+        path.write_text(schema(), encoding="utf-8")
