@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import command, fixer, patch, plans, start
 from .config import Config
-from .diagnostic import Diagnostic
+from .diagnostic import Diagnostic, Edit
+from .formats import format_in
 from .lint import Choice, files_of, project_of
 from .lint import run as lint
+from .patterns import lazy
 from .reporters import Style, clean, plural
+from .source import Source
+from .suppress import marks_behind
 
 _MOST_LEFT = 20
+_QUANTITY = lazy(r"(?<![\w.])(\d+(?:[._]\d+)*)([A-Za-z]*)")
 
 
 def fix(
@@ -54,7 +60,9 @@ def fix(
         command.write_files(top, {path: (change.before, change.after) for path, change in outcome.changes.items()})
     if verbosity >= 0 and not diff:
         more = _alternatives(outcome, report, top, config) if plans.RULE in seen else ()
-        command.write("".join(f"{line}\n" for line in (*summary(outcome, written=not check), *more)), None)
+        fits = plan and not outcome.changes and not plans.over_committed(project_of(files_of(top, config), config))
+        told = ("no server is over its budget",) if fits else summary(outcome, written=not check)
+        command.write("".join(f"{line}\n" for line in (*told, *more)), None)
     return command.FINDINGS if check and outcome.changes else 0
 
 
@@ -111,6 +119,9 @@ def summary(outcome: fixer.Outcome, *, written: bool) -> Iterator[str]:
         yield f"{'fixed' if written else 'would fix'} {clean(path, style.ascii)}"
         for title, count in titles.items():
             yield f"  {clean(title, style.ascii)}" + (f" ({count} times)" if count > 1 else "")
+        made = [edit for fix in here for edit in fix.edits if edit.span.path == path]
+        for number, old in sorted(_outdated(made, Source.from_bytes(path, outcome.changes[path].after))):
+            yield f"  {clean(path, style.ascii)}:{number}: its comment still says {old}"
     if outcome.changes:
         done = "fixed" if written else "to fix"
         yield f"{plural(len(outcome.fixed), 'diagnostic')} {done} in {plural(len(outcome.changes), 'file')}"
@@ -124,3 +135,31 @@ def summary(outcome: fixer.Outcome, *, written: bool) -> Iterator[str]:
             yield f"  {clean(str(diagnostic.span), style.ascii)}: {diagnostic.code} {clean(title, style.ascii)}"
         if len(ones) > _MOST_LEFT:
             yield f"  and {len(ones) - _MOST_LEFT} more"
+
+
+def _outdated(edits: Iterable[Edit], after: Source) -> set[tuple[int, str]]:
+    """The lines of a mended file whose comment has the number that an edit replaced, with that number: no fix rewrites a comment."""
+    found: set[tuple[int, str]] = set()
+    for edit in edits:
+        old, new = _QUANTITY.findall(edit.span.text), _QUANTITY.findall(edit.replacement)
+        if len(old) != 1 or len(new) != 1 or old[0][0] == new[0][0]:
+            continue
+        source, end, said = edit.span.source, edit.span.end, "".join(old[0])
+        newline = source.text.find("\n", end)
+        rest = source.text[end : newline if newline >= 0 else len(source.text)].rstrip("\r")
+        start = source.text.rfind("\n", 0, end) + 1
+        comment = _comment(source.text[start:end], rest, marks_behind(format_in(source)))
+        if len(re.findall(rf"(?<![\w.]){re.escape(said)}(?!\w|\.\d|[ ]?%)", comment)) != 1:
+            continue
+        same = re.compile(rf"(?<![\w.]){re.escape(edit.replacement.rpartition(chr(10))[2] + rest)}\r?$")
+        found |= {(number, said) for number, line in enumerate(after.text.split("\n"), 1) if same.search(line)}
+    return found
+
+
+def _comment(before: str, rest: str, marks: Sequence[str]) -> str:
+    """The comment in the ``rest`` of a line; "" when there is none."""
+    for mark in re.finditer("|".join(map(re.escape, marks)), rest) if marks else ():
+        ahead = before + rest[: mark.start()]
+        if ahead.count('"') % 2 == ahead.count("'") % 2 == 0 and (mark[0] not in "#;" or ahead[-1:] in " \t"):
+            return rest[mark.end() :]
+    return ""

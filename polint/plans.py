@@ -127,12 +127,14 @@ class Knob:
 
 
 def shrink(server: Server, project: Project) -> tuple[str, list[Edit]]:
-    """Every pool in proportion, until all of them fit with some connections to spare: (the numbers, the edits)."""
+    """Every pool in proportion, until all fit with room left, or some to spare where minimums are in the way: (the numbers, the edits)."""
     usable = server.usable_connections.value
     knobs, rest, stuck = _knobs(server, project)
     while True:
-        room = usable - sizing.SPARE - rest
-        sizes = sizing.in_proportion([Need(knob.value, knob.least, knob.weight) for knob in knobs], room)
+        needs = [Need(knob.value, knob.least, knob.weight) for knob in knobs]
+        sizes = sizing.in_proportion(needs, sizing.room(usable) - rest)
+        if sizes is None:
+            sizes = sizing.in_proportion(needs, usable - sizing.SPARE - rest)
         if sizes is None:
             least = rest + sum(knob.weight * knob.least for knob in knobs)
             return f"it cannot fit: {_least(least, usable, stuck)}", []

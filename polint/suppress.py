@@ -52,6 +52,12 @@ class Suppression(NamedTuple):
     fault: str = ""
 
 
+def marks_behind(format: str | None) -> tuple[str, ...]:
+    """What starts a comment behind a value in that format; nothing where there are no such comments."""
+    markers, alone_only = _COMMENTS.get(format or "", _ANY)
+    return () if alone_only else tuple(marker for marker in markers if marker != "*")
+
+
 def find(source: Source, format: str | None = None) -> list[Suppression]:
     """Every suppression in ``source``, in order, broken ones included."""
     text = source.text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import polint
 
-from polint import fixer, patch
+from polint import fixer, mend, patch
 from polint.diagnostic import Diagnostic, Edit, Fix
 from polint.fixer import BREAKS, DECISION, ENDLESS, IDLE, OVERLAPS, UNDONE, UNSAFE, Change
 from polint.source import Source
@@ -219,6 +219,31 @@ def test_a_secret_that_stands_too_near_is_masked() -> None:
     assert hides
     assert b"hunter2" not in data
     assert b" DB_PASSWORD=*******\n" in data
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "old", "new", "said"),
+    [
+        ("src/main.rs", "        .max_connections(10) // at most 10 connections", "10", "9", "10"),
+        ("src/main.rs", "        .acquire_timeout(Duration::from_secs(30)) /* 30, not more */", "Duration::from_secs(30)", "secs(5)", "30"),
+        ("src/main.rs", '        .max_connections(10).named("// 10")', "10", "9", ""),
+        ("postgresql.conf", "shared_buffers = 2GB  # 2GB of 16GB", "2GB", "4GB", "2GB"),
+        ("postgresql.conf", "shared_buffers = 2GB  # 25% of 16GB", "2GB", "4GB", ""),
+        ("postgresql.conf", "max_connections = 25  # 25 % more than before", "25", "50", ""),
+        ("postgresql.conf", "max_connections = 25  # 25 clients, 25 at once", "25", "50", ""),
+        ("postgresql.conf", "statement_timeout = 30  # 30 seconds", "30", "30s", ""),  # it says the same as before
+        ("compose.yaml", '    command: "postgres -c max_connections=50"  # 50 of 150, not 50.5', "max_connections=50", "=60", "50"),
+        ("zz.conf", "pm = static\npm.max_children = 20 ; 20 MB each", "20", "15", "20"),
+        ("pgbouncer.ini", "default_pool_size = 20 ; 20", "20", "15", ""),  # no comment there
+    ],
+)
+def test_a_comment_that_repeats_the_old_number_is_told(path: str, line: str, old: str, new: str, said: str) -> None:
+    text = source(f"{line}\nlast".encode(), path)
+    start = line.index(old)
+    first = wants(text, (0, 0, "new\n"), (start, start + len(old), new))
+    outcome = fixer.run(once(first))
+    told = [line for line in mend.summary(outcome, written=True) if "comment" in line]
+    assert told == ([f"  {path}:{line.count(chr(10)) + 2}: its comment still says {said}"] if said else [])
 
 
 def test_paths_and_rules_choose_what_is_fixed(project: Path) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from polint import edits, lint
 from polint.fixer import splice
+from polint.formats import pgbouncer
 from polint.model.pgbouncer_cures import meant_name, meant_value
+from polint.model.pgbouncer_faults import of_parsed
 from polint.model.pooler import Pooler
 from polint.pgbouncer_settings import SETTINGS
 from polint.source import Source
@@ -52,6 +54,20 @@ def test_meant_name(key: str, section: str, meant: str | None) -> None:
 )
 def test_meant_value(name: str, text: str, meant: str | None) -> None:
     assert meant_value(SETTINGS[name], text, None) == meant
+
+
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [
+        ("server_reset_query = ; nothing to do", "unsafe"),  # PgBouncer takes it and sends it
+        ("server_reset_query =\t# nothing", "unsafe"),
+        ("default_pool_size = 20 ; twenty", "safe"),  # PgBouncer does not start
+    ],
+)
+def test_a_comment_that_is_a_value_is_moved_with_consent_only(line: str, how: str) -> None:
+    (fault,) = of_parsed(pgbouncer.parse(Source("pgbouncer.ini", f"[pgbouncer]\n{line}\n")), None)
+    assert fault.fix is not None
+    assert (fault.fix.title, fault.fix.applicability) == ("put the comment on its own line", how)
 
 
 SERVICE = "services:\n  p:\n    image: edoburu/pgbouncer:v1.25.2-p0\n"

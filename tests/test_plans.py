@@ -60,7 +60,7 @@ def carried_out(root: Path, plan: str) -> dict[str, tuple[list[str], list[str]]]
     assert (code, errors) == (0, ""), out
     after = texts(root)
     assert "plans:" not in "\n".join(fix(root, "--check")[1])
-    assert fix(root, "--unsafe", "--plan", plan)[1] == ["nothing to fix"]
+    assert fix(root, "--unsafe", "--plan", plan)[1] == ["no server is over its budget"]
     found = {}
     for path, text in after.items():
         if before[path] != text:
@@ -89,7 +89,7 @@ def test_alternatives_are_listed_with_their_numbers(tracker: Path) -> None:
     assert out[:4] == [
         "nothing to fix",
         "postgres: 120 of 97 connections; plans:",
-        "  shrink: rust-iss 10 -> 7, php-web 20 -> 15: 85 of 97 connections",
+        "  shrink: rust-iss 10 -> 6, php-web 20 -> 13: 73 of 97 connections",
         "  raise: max_connections 100 -> 200: 120 of 197 connections; about +1.5 GB memory when all are busy, and it takes a restart",
     ]
     assert out[-1] == "  polint fix --plan NAME --unsafe"
@@ -98,8 +98,8 @@ def test_alternatives_are_listed_with_their_numbers(tracker: Path) -> None:
 
 def test_shrinking_changes_each_value_where_it_is_decided(tracker: Path) -> None:
     assert carried_out(tracker, "shrink") == {
-        ".env": (["DB_MAX_CONNECTIONS=10"], ["DB_MAX_CONNECTIONS=7"]),
-        "services/php-web/php-fpm.conf": (["pm.max_children = 20"], ["pm.max_children = 15"]),
+        ".env": (["DB_MAX_CONNECTIONS=10"], ["DB_MAX_CONNECTIONS=6"]),
+        "services/php-web/php-fpm.conf": (["pm.max_children = 20"], ["pm.max_children = 13"]),
     }
     assert errors_of(tracker) == []
 
@@ -118,7 +118,7 @@ def test_a_plan_needs_consent(tracker: Path) -> None:
     assert (code, errors) == (2, "polint: --plan changes behaviour: it goes with --unsafe; see polint fix --help\n")
     code, out, _ = fix(tracker, "--plan", "raise", "--unsafe", "--check")
     assert (code, out[0]) == (1, "would fix postgres/postgresql.conf")
-    assert "+DB_MAX_CONNECTIONS=7" in fix(tracker, "--plan", "shrink", "--unsafe", "--diff")[1]
+    assert "+DB_MAX_CONNECTIONS=6" in fix(tracker, "--plan", "shrink", "--unsafe", "--diff")[1]
     assert texts(tracker) == before
 
 
@@ -153,12 +153,12 @@ pm.max_spare_servers = 30
 
 def test_spare_servers_stay_within_the_workers(tmp_path: Path) -> None:
     root = put(tmp_path, LITERALS)
-    assert planned(root, "shrink") == "  shrink: api 20 -> 7, web 40 -> 15: 43 of 47 connections"
+    assert planned(root, "shrink") == "  shrink: api 20 -> 6, web 40 -> 13: 37 of 47 connections"
     assert carried_out(root, "shrink") == {
-        "api/src/main.rs": (["        .max_connections(20)"], ["        .max_connections(7)"]),
+        "api/src/main.rs": (["        .max_connections(20)"], ["        .max_connections(6)"]),
         "web/zz.conf": (
             ["pm.max_children = 40", "pm.max_spare_servers = 30"],
-            ["pm.max_children = 15", "pm.max_spare_servers = 15"],
+            ["pm.max_children = 13", "pm.max_spare_servers = 13"],
         ),
     }
     assert errors_of(root) == []
@@ -172,6 +172,16 @@ def test_no_pool_goes_below_what_it_keeps_open(tmp_path: Path) -> None:
     assert carried_out(root, "shrink")["web/zz.conf"][1] == ["pm.max_children = 8", "pm.max_spare_servers = 8"]
 
 
+def test_shrinking_leaves_room_unless_minimums_forbid_it(tmp_path: Path) -> None:
+    roomy = put(tmp_path / "roomy", LITERALS)
+    carried_out(roomy, "shrink")
+    assert polint("lint", "--select", "PO101,PO102", "--quiet", "--root", str(roomy), str(roomy))[:2] == (0, "")
+    files = {path: text.replace("max_connections=50", "max_connections=22") for path, text in LITERALS.items()}
+    files["web/zz.conf"] = files["web/zz.conf"].replace("start_servers = 4", "start_servers = 8")
+    tight = put(tmp_path / "tight", files)
+    assert planned(tight, "shrink") == "  shrink: api 20 -> 2, web 40 -> 8: 16 of 19 connections"
+
+
 def test_a_limit_on_the_command_line_is_raised_there(tmp_path: Path) -> None:
     root = put(tmp_path, LITERALS)
     assert carried_out(root, "raise") == {
@@ -183,9 +193,9 @@ def test_what_nobody_wrote_is_written_down(tmp_path: Path) -> None:
     files = {**LITERALS, "api/src/main.rs": MAIN.replace("        .max_connections(SIZE)\n", "")}
     files["compose.yaml"] = files["compose.yaml"].replace("    command: postgres -c max_connections=50\n", "").replace("4}", "8}")
     root = put(tmp_path, files)
-    assert planned(root, "shrink") == "  shrink: api 10 -> 7, web 40 -> 31: 87 of 97 connections"
+    assert planned(root, "shrink") == "  shrink: api 10 -> 6, web 40 -> 27: 75 of 97 connections"
     come = carried_out(root, "shrink")["api/src/main.rs"][1]
-    assert [line.strip() for line in come] == [".max_connections(7)"]
+    assert [line.strip() for line in come] == [".max_connections(6)"]
 
 
 def test_a_default_limit_is_raised_beside_the_server(tmp_path: Path) -> None:
@@ -223,8 +233,8 @@ services:
 
 def test_a_value_of_two_services_changes_once(tmp_path: Path) -> None:
     root = put(tmp_path, SHARED)
-    assert planned(root, "shrink") == "  shrink: api and worker 30 -> 17: 51 of 55 connections"
-    assert carried_out(root, "shrink") == {".env": (["POOL_SIZE=30  # of both"], ["POOL_SIZE=17  # of both"])}
+    assert planned(root, "shrink") == "  shrink: api and worker 30 -> 14: 42 of 55 connections"
+    assert carried_out(root, "shrink") == {".env": (["POOL_SIZE=30  # of both"], ["POOL_SIZE=14  # of both"])}
 
 
 def test_the_most_careful_of_them_decides_how_far_it_goes(tmp_path: Path) -> None:
@@ -245,14 +255,20 @@ def test_the_most_careful_of_them_decides_how_far_it_goes(tmp_path: Path) -> Non
 def test_what_cannot_be_changed_counts_as_it_is(tmp_path: Path) -> None:
     files = {**SHARED, "polint.toml": "[services.worker]\npool = 30\n"}
     root = put(tmp_path, files)
-    assert planned(root, "shrink") == "  shrink: api 30 -> 11: 52 of 55 connections"
+    assert planned(root, "shrink") == "  shrink: api 30 -> 7: 44 of 55 connections"
 
 
 def test_nothing_is_changed_where_no_server_is_short(tmp_path: Path) -> None:
     files = {**SHARED, ".env": "POOL_SIZE=10\n"}
     root = put(tmp_path, files)
-    assert fix(root, "--plan", "shrink", "--unsafe")[:2] == (0, ["nothing to fix"])
+    assert fix(root, "--plan", "shrink", "--unsafe")[:2] == (0, ["no server is over its budget"])
     assert texts(root) == files
+
+
+def test_a_server_that_is_over_its_budget_unreported_is_not_denied(tmp_path: Path) -> None:
+    compose = LITERALS["compose.yaml"].replace("connections=50", "connections=50  # polint: ignore[PO101] half of them sleep")
+    root = put(tmp_path, {**LITERALS, "compose.yaml": compose})
+    assert fix(root, "--plan", "shrink", "--unsafe")[:2] == (0, ["nothing to fix"])
 
 
 # --- PgBouncer in between ------------------------------------------------------------------

@@ -147,6 +147,26 @@ def test_counts(text, place, filtered, mended):
 
 
 @pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("select count(*) from pg_stat_activity", "safe"),
+        ("select 1 union select count(*) from pg_stat_activity", "safe"),
+        ("create view v as select count(*) from pg_stat_activity", "unsafe"),
+        ("create materialized view v as select count(*) from pg_stat_activity", "unsafe"),
+        ("create table t as select count(*) from pg_stat_activity", "unsafe"),
+        ("select count(*) into t from pg_stat_activity", "unsafe"),
+        ("insert into t select count(*) from pg_stat_activity", "unsafe"),
+        ("create function f() returns bigint language sql as $$ select count(*) from pg_stat_activity $$", "unsafe"),
+        ("create function f() returns bigint language sql return (select count(*) from pg_stat_activity)", "unsafe"),
+        ("do $$ declare n int := (select count(*) from pg_stat_activity); begin end $$", "unsafe"),
+    ],
+)
+def test_a_count_that_others_use_changes_with_consent_only(text, how):
+    (one,) = read(text).counts
+    assert one.fix.applicability == how
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "select pid from pg_stat_activity",

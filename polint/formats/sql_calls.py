@@ -143,10 +143,14 @@ class Calls:
                 self._span(node),
                 mentioned,
                 frozenset(column for column in columns if not column.endswith("()")),
-                Fix("count client backends only", "safe", (cure,)) if cure is not None else None,
+                Fix("count client backends only", "safe" if self._is_plain_query() else "unsafe", (cure,)) if cure is not None else None,
                 has_open_condition(filters),
             )
         )
+
+    def _is_plain_query(self) -> bool:
+        """Whether nobody else sees its result later: no view, function or table is made of it."""
+        return not self.statement.record.within and "intoClause" not in self._tree.get("SelectStmt", {"intoClause": {}})
 
     def _condition(self, select: dict[str, Any], condition: str) -> Edit | None:
         """Add a condition, where pg_stat_activity alone is read and OR does not hold the others together."""

@@ -87,7 +87,8 @@ class ActivityCount(NamedTuple):
     """``count(…)`` over pg_stat_activity.
 
     ``filtered``: backend_type is tested, grouped by or put out.  ``columns`` are the columns any condition names:
-    ``datname`` or ``usename`` leave out most background processes too.  ``fix`` adds the condition where that is sure to be right.
+    ``datname`` or ``usename`` leave out most background processes too.  ``fix`` adds the condition where that is sure to be right;
+    it is unsafe where others use the result: in a view, a function, a table.
     ``is_open``: a variable stands for a condition, or for the column that one is about, so that there may be more columns.
     """
 

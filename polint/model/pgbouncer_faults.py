@@ -59,7 +59,7 @@ def _setting(entry: Entry, version: tuple[int, ...] | None, taken: Collection[st
     message = _refusal(known, str(fact.value), version)
     comment = pgbouncer.inline_comment(entry) if str(fact.value)[:1] in (";", "#") else None
     if comment is not None and not message:  # a text takes it: no query, file or user begins like that
-        yield comment._replace(fatal=False)
+        yield comment._replace(fatal=False, fix=comment.fix and comment.fix._replace(applicability="unsafe"))
     if message:
         text = str(fact.value)
         fix = cures.revalued(entry.value_span, text, cures.meant_value(known, text, version))
