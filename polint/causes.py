@@ -152,7 +152,7 @@ FROM pg_database d WHERE datconnlimit >= 0;""",
             ),
             Change("Or make the pools of its clients smaller; a limit is a fence, not a size to run at.", "largest"),
         ),
-        ("connection-limit-over-max", "connections-over-budget"),
+        ("connection-limit-below-demand", "connection-limit-over-max", "connections-over-budget"),
     ),
     Cause(
         "replication-slots",

@@ -103,6 +103,10 @@ def build_project(
         from . import laravel
 
         laravel.build_laravel(files, linkers, tree, project)
+    if project.limits and project.logins:
+        from . import role_demand
+
+        role_demand.build_role_demands(tree, project)
     if project.servers and (project.pools or project.fpms):
         from . import ladders
 

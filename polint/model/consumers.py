@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..fact import Fact, default, unknown
+from ..patterns import lazy
 from ..units import Seconds
 from . import crates as rust_crates
 from . import images
@@ -22,11 +23,12 @@ from .targets import LOCAL, Link, Target, alone, endpoints, evidence, from_envir
 from .told import assume_size, by_hand, told
 
 if TYPE_CHECKING:
-    from ..formats import php
+    from ..formats import php, rust
     from .client import Fpm
     from .crates import Crates, CrateSources
     from .php_services import PhpServices
 
+_OWN_OPTIONS = lazy(rb"extra_float_digits|\.host\(\s*\"|\.socket\(")
 _CONFIG_FILE = 100_000  # bytes; larger mounted files are no configuration
 
 
@@ -52,7 +54,7 @@ class Linker:
         self.past: dict[str, list[Consumer]] = {}  # pooler -> those whose host names it, and whose URL leads past it
         self.linked: set[str] = set()  # folders of crates some service runs
         self.waits: dict[str, list[Fact[Seconds]]] = {}  # pooler -> how long the pools behind it wait for a connection
-        self.sqlx_behind: set[str] = set()  # poolers that some SQLx pool connects to by a URL
+        self.sqlx_behind: set[str] = set()  # poolers that some SQLx pool connects to with its own startup packet
         self.preparing: dict[str, list[str]] = {}  # pooler -> drivers behind it that prepare statements by name
         self.links: list[Link] = []  # every place in code that connects
 
@@ -238,7 +240,7 @@ class Linker:
             url = resolve("url", call.target, service.environment.outlined) if call.target is not None else None
             target = self.target(service, url)
             pool.server = target.server
-            if target.pooler and call.target is not None and call.driver == "sqlx" and "map_sqlx_postgres_opts" not in call.settings:
+            if target.pooler and call.driver == "sqlx" and self.sends_all(service, target, call, found):
                 self.sqlx_behind.add(target.pooler)
             if target.pooler and pool.prepares_by_name:
                 self.preparing.setdefault(target.pooler, []).append(pool.driver_name)
@@ -264,6 +266,18 @@ class Linker:
                 chosen,
             )  # fmt: skip
         return True
+
+    def sends_all(self, service: Service, target: Target, call: rust.PoolCall, crates: Sequence[CrateSources]) -> bool:
+        """Whether a pool of SQLx sends its whole startup packet to where ``target`` says.
+
+        Options that are no URL's go there for certain where neither the service's variables nor its code name another
+        place, and send extra_float_digits where no code speaks of it.
+        """
+        if call.target is not None:
+            return "map_sqlx_postgres_opts" not in call.settings
+        if call.library != "sqlx" or [one.pooler for one in evidence(service, self.ends)] != [target.pooler]:
+            return False
+        return not any(_OWN_OPTIONS.search(self.tree.data(path)) for crate in crates for path in crate.paths)
 
     def unplaced_crates(self) -> None:
         """Crates no service runs: their pools keep their rules; a single one is taken to run once, beside the stack."""

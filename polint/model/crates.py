@@ -107,9 +107,12 @@ def crates_of(service: Service, crates: Crates, stack: Stack, tree: Tree) -> tup
         same = [crate for crate in crates.under((stack.folder,)) if crate.name == base]
         if len(same) == 1:
             return same, ""
+    inside = crates.under(service.folders)
+    if not inside:  # most services of a large stack: what follows looks at all the others
+        return [], ""
     others = {folder for other in stack.services.values() if other is not service for folder in other.folders}
     found = []
-    for crate in crates.under(service.folders):
+    for crate in inside:
         for folder in service.folders:
             if not below(crate.folder, folder):
                 continue

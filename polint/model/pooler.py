@@ -96,7 +96,7 @@ class Pooler(Section):
         self.clients: list[Consumer] = []  # who connects through it
         self.passing: list[Consumer] = []  # those whose own host names it, though a URL leads them past it
         self.waits: list[Fact[Seconds]] = []  # how long its clients wait for a connection, or for a whole request
-        self.has_sqlx = False  # some client is SQLx and connects by a URL, so with its own startup packet
+        self.has_sqlx = False  # some client is SQLx and connects with its own startup packet
         self.preparing: list[str] = []  # drivers of its clients that prepare statements by name
         self.session_uses: list[Span] = []  # what its clients' code leaves in a session
         self.modes: Sequence[Fact[str]] = ()  # those of databases and users, and the general one where it counts; none: only that
@@ -226,8 +226,8 @@ class Pooler(Section):
         """Those of them that ``server`` gets."""
         return self.least(self.at_server)
 
-    def least(self, entries: Sequence[Database], most: float = INFINITY) -> Fact[int]:
-        """Server connections the pools of these databases can open, counting the users that are known.
+    def least(self, entries: Sequence[Database], most: float = INFINITY, names: Sequence[str] = ()) -> Fact[int]:
+        """Server connections the pools of these databases can open, counting the users that are known, or those of ``names``.
 
         With ``most``, what they could if no pool were larger than that.
         """
@@ -239,7 +239,7 @@ class Pooler(Section):
             entries = [one for one in entries if "user" in one.pairs]  # it lets nobody into the others (client.c)
             if not entries:
                 return unknown("server connections", "auth_type = any lets clients only into entries that name a user", self.auth_type.span)
-        return self._open(entries, self.known_users, most)
+        return self._open(entries, names or self.known_users, most)
 
     @property
     def known_users(self) -> Sequence[str]:
@@ -248,6 +248,10 @@ class Pooler(Section):
             return [""]
         consoles = self._consoles()
         return [name for name in self.listed.value if name not in consoles] or [""]
+
+    def is_only_user(self, name: str) -> bool:
+        """Whether nobody else can log in, those of the console left out."""
+        return not self._why_unbounded(self.databases) and list(self.known_users) == [name]
 
     def most(self, entries: Sequence[Database]) -> Fact[int]:
         """The same, counting every user that may log in; unknown where nothing bounds their number.

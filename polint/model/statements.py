@@ -186,4 +186,15 @@ class Limit:
         self.of: str = f"{limit.kind} {limit.name}" if limit.name else limit.kind  # what it limits: a role or a database, with its name
         self.value: Fact[int] = resolve("CONNECTION LIMIT", limit.limit, NOTHING).at(limit.value_span)  # the limit; -1 is none
         self.usable: Fact[int] = usable
+        self.role: str = ""  # the role it limits, where clients are known that connect as it
+        self.demand: Fact[int] = unknown("connections", "nobody is known to connect as its role")  # what these can open together
+        self.clients: str = ""  # these clients, as messages list them
+        self.occasion: str = ""  # when they can open that many, "" for always
         self.label: str = f"{self.of}, connection limit"
+        self.is_conditional: bool = limit.statement.conditional  # it may not run
+        self._limit = limit
+
+    @property
+    def role_name(self) -> str | None:
+        """The name of the role that it limits, "" where a variable makes it; None for a database's limit."""
+        return (self._limit.name or "") if self._limit.kind == "role" else None
