@@ -1,96 +1,166 @@
-"""Time whole commands in turn with a bare interpreter: ``python -m bench [--pairs N] [--tree DIR]``.
+"""Time whole commands in turn with a bare interpreter: ``python -m bench [--pairs N] [--tree DIR]... [ROW]...``.
 
-Every figure is the median of the ratios of pairs (command, ``python -c pass``, command, …) of one run: absolute times of a
-shared machine say little.  Without ``--tree`` a tree of 100 small stacks and 5,000 other files is written to a temporary folder.
+Beside polint stand yamllint and ast-grep, where they are installed (``pip install yamllint ast-grep-cli``).  Every figure is the median
+of the ratios of rounds (``python -c pass``, polint, yamllint, ast-grep, ``python -c pass``, …) of one run: absolute times of a shared
+machine say little.  Peak memory is the largest of a command's rounds.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
-EXAMPLE = ROOT / "examples" / "iss-tracker"
-NOISE = {
-    "rs": "/// Adds one row.\npub fn row_{n}(items: &[u64]) -> u64 {{\n    items.iter().filter(|x| **x > {n}).sum()\n}}\n" * 12,
-    "php": "<?php\nfinal class Row{n}\n{{\n    public function sum(array $rows): int {{ return array_sum($rows) + {n}; }}\n}}\n",
-    "md": "# Notes {n}\n\nA row of the report waits for its lock.\n" * 20,
-    "yaml": "kind: ConfigMap\nmetadata:\n  name: row-{n}\ndata:\n  limit: '{n}'\n" * 6,
-    "js": "export const row{n} = (rows) => rows.filter((row) => row.id > {n});\n" * 30,
+from .inputs import BIG, write_big, write_example, write_small, write_tree, write_without_sql
+
+# A process starts out with its parent's peak, so the one that starts the commands is as small as a process of Python can be.
+_STARTER = """
+import posix, sys, time
+quiet = [(posix.POSIX_SPAWN_OPEN, 1, "/dev/null", posix.O_WRONLY, 0), (posix.POSIX_SPAWN_OPEN, 2, "/dev/null", posix.O_WRONLY, 0)]
+start = time.perf_counter()
+child = posix.posix_spawn(sys.argv[1], sys.argv[1:], posix.environ, file_actions=quiet)
+_, status, used = posix.wait4(child, 0)
+taken = time.perf_counter() - start
+print(taken, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), posix.waitstatus_to_exitcode(status))
+"""
+_LONG = 20.0  # seconds of a row's rounds after which no further one starts
+_RULES = """\
+id: rust-pool
+language: Rust
+rule: {pattern: "PgPoolOptions::new()"}
+---
+id: php-connection
+language: Php
+rule: {pattern: "new PDO($$$)"}
+---
+id: compose-server
+language: Yaml
+rule: {kind: block_mapping_pair, regex: "^image: postgres"}
+"""
+COMMANDS: Mapping[str, Sequence[str]] = {  # what each is told before the path
+    "polint": ("lint",),
+    "yamllint": ("-f", "parsable"),
+    "ast-grep": ("scan", "--inline-rules", _RULES, "--json=stream"),
 }
 
 
-def write_tree(root: Path, stacks: int, noise: int) -> None:
-    """The example ``stacks`` times over, among ``noise`` files that hold no pool."""
-    for number in range(stacks):
-        shutil.copytree(EXAMPLE, root / "stacks" / f"stack-{number:04}")
-    kinds = list(NOISE)
-    for number in range(noise):
-        kind = kinds[number % len(kinds)]
-        folder = root / "code" / f"part-{number // 50:03}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"row_{number}.{kind}").write_text(NOISE[kind].format(n=number), encoding="utf-8")
+class Run(NamedTuple):
+    """One process: wall time in seconds and peak memory in bytes."""
+
+    seconds: float
+    peak: int
 
 
-def seconds(command: list[str]) -> float:
-    """Wall time of one run; what it prints and its exit code are not looked at."""
+def run(command: Sequence[str]) -> Run:
+    """Run a command whose first word is a path; raises SystemExit when it fails other than by finding something."""
+    starter = [sys.executable, "-I", "-S", "-c", _STARTER, *command]
+    seconds, peak, code = subprocess.run(starter, capture_output=True, text=True, check=True).stdout.split()
+    if int(code) not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} failed with exit code {code}")
+    return Run(float(seconds), int(peak))
+
+
+def installed() -> dict[str, list[str]]:
+    """The first words of each program there is, polint first."""
+    found = {"polint": [sys.executable, "-m", "polint"]}
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    for name in COMMANDS:
+        program = shutil.which(name, path=path)
+        if name not in found and program is not None:
+            found[name] = [program]
+    return found
+
+
+def rounds(commands: Mapping[str, Sequence[str]], pairs: int) -> dict[str, list[Run]]:
+    """At most ``pairs`` rounds of all commands in turn, after one that does not count unless it was long."""
+    taken: dict[str, list[Run]] = {name: [] for name in commands}
     start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return time.perf_counter() - start
+    for _ in range(pairs + 1):
+        for name, command in commands.items():
+            taken[name].append(run(command))
+        if time.perf_counter() - start > _LONG:
+            break
+    return {name: runs[1:] or runs for name, runs in taken.items()}
 
 
-def ratio(command: list[str], pairs: int) -> tuple[float, float]:
-    """(median ratio to ``python -c pass``, median seconds) over ``pairs`` alternating pairs after one warm-up."""
-    bare = [sys.executable, "-c", "pass"]
-    seconds(command), seconds(bare)
-    taken = [(seconds(command), seconds(bare)) for _ in range(pairs)]
-    return statistics.median(a / b for a, b in taken), statistics.median(a for a, _ in taken)
+def row(label: str, taken: Mapping[str, Sequence[Run]]) -> str:
+    """One line of the table: each program's ratio to the bare interpreter and its peak, and polint's ratio to each other."""
+
+    def times(name: str, other: str) -> float:
+        return statistics.median(a.seconds / b.seconds for a, b in zip(taken[name], taken[other], strict=True))
+
+    def peak(name: str) -> float:
+        return max(one.peak for one in taken[name]) / 2**20
+
+    seconds = statistics.median(one.seconds for one in taken["polint"])
+    text = f"{label:32}{times('polint', 'python'):9.1f}{seconds:9.2f}{peak('polint'):7.0f}"
+    for name in list(COMMANDS)[1:]:
+        if name in taken:
+            text += f"{times(name, 'python'):11.1f}{peak(name):7.0f}{times('polint', name):9.2f}"
+        else:
+            text += f"{'-':>11}{'-':>7}{'-':>9}"
+    return text
 
 
-def peak() -> float:
-    """Largest resident size of any finished child, in MiB."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def inputs(folder: Path, trees: Sequence[Path]) -> dict[str, tuple[Callable[[], list[str]], tuple[str, ...]]]:
+    """By the name of a row: what makes its input and gives the arguments, and the peers that read such files."""
+    every = tuple(COMMANDS)
+
+    def written(name: str, write: Callable[[Path], None]) -> Callable[[], list[str]]:
+        def make() -> list[str]:
+            write(folder / name)
+            return [str(folder / name)]
+
+        return make
+
+    rows: dict[str, tuple[Callable[[], list[str]], tuple[str, ...]]] = {
+        "--version": (lambda: ["--version"], every),
+        "--help": (lambda: ["--help"], every),
+        ".env, compose, postgresql.conf": (written("three", write_small), every),
+        "examples/iss-tracker without SQL": (written("no-sql", write_without_sql), every),
+        "examples/iss-tracker": (written("example", write_example), every),
+    }
+    for name, big in BIG.items():
+        rows[f"2 MB of {name}"] = (written(f"big-{name}", lambda root, name=name: write_big(root, name)), big.peers)  # type: ignore[misc]
+    if trees:
+        return rows | {tree.name: (lambda tree=tree: [str(tree)], every) for tree in trees}
+    for stacks, files in ((100, 5_000), (500, 50_000)):
+        write = written(f"tree-{files}", lambda root, stacks=stacks, files=files: write_tree(root, stacks, files))  # type: ignore[misc]
+        rows[f"{stacks} stacks in {files:,} files"] = (write, every)
+    return rows
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Time polint against a bare interpreter.")
-    parser.add_argument("--pairs", type=int, default=9, help="alternating pairs of each figure [9]")
-    parser.add_argument("--tree", type=Path, help="lint this tree instead of one written for the purpose")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Time polint beside a bare interpreter, yamllint and ast-grep.")
+    parser.add_argument("--pairs", type=int, default=9, help="rounds of each figure, fewer when they are long [9]")
+    parser.add_argument("--tree", type=Path, action="append", default=[], help="lint this tree instead of those written for the purpose")
+    parser.add_argument("row", nargs="*", help="only the rows whose name holds one of these words")
     arguments = parser.parse_args()
-    polint = [sys.executable, "-m", "polint"]
+    programs = installed()
+    for name in COMMANDS:
+        if name not in programs:
+            print(f"{name} is not installed: its columns stay empty")
+    head = f"{'':32}{'x python':>9}{'seconds':>9}{'MiB':>7}"
+    print(head + "".join(f"{name:>11}{'MiB':>7}{'polint/':>9}" for name in list(COMMANDS)[1:]))
     with tempfile.TemporaryDirectory() as folder:
-        alone = Path(folder) / "example"
-        shutil.copytree(EXAMPLE, alone)
-        small = Path(folder) / "small"
-        small.mkdir()
-        for name in (".env", "docker-compose.yml"):
-            shutil.copy(EXAMPLE / name, small / name)
-        (small / "postgres").mkdir()
-        shutil.copy(EXAMPLE / "postgres/postgresql.conf", small / "postgres")
-        tree = arguments.tree
-        if tree is None:
-            tree = Path(folder) / "tree"
-            write_tree(tree, 100, 5000)
-        rows = [
-            ("polint --version", [*polint, "--version"], arguments.pairs),
-            ("polint --help", [*polint, "--help"], arguments.pairs),
-            (".env, compose, postgresql.conf", [*polint, "lint", str(small)], arguments.pairs),
-            ("examples/iss-tracker", [*polint, "lint", str(alone)], arguments.pairs),
-            ("100 stacks in 5,000 files" if arguments.tree is None else str(arguments.tree.name),
-             [*polint, "lint", "--format", "concise", str(tree)], max(3, arguments.pairs // 3)),
-        ]  # fmt: skip
-        print(f"{'':34}{'x python':>9}{'seconds':>9}{'MiB so far':>12}")
-        for label, command, pairs in rows:
-            times, wall = ratio(command, pairs)
-            print(f"{label:34}{times:9.1f}{wall:9.2f}{peak():12.0f}", flush=True)
+        for label, (make, readers) in inputs(Path(folder), arguments.tree).items():
+            if arguments.row and not any(word in label for word in arguments.row):
+                continue
+            told = make()
+            commands = {"python": [sys.executable, "-c", "pass"]}
+            for name, words in programs.items():
+                if name == "polint" or name in readers:
+                    commands[name] = [*words, *(() if told[0].startswith("-") else COMMANDS[name]), *told]
+            print(row(label, rounds(commands, arguments.pairs)), flush=True)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,8 @@ class Files:
 
     def data(self, path: str) -> bytes:
         """One file's bytes, empty when it cannot be read; not kept, so that a large tree of other files costs no memory."""
-        return self._bytes(path) or b""
+        source = self._sources.get(path)
+        return source.encode() if source is not None else self._bytes(path) or b""
 
     def programs(self, folder: str) -> list[str]:
         """Every file in ``folder`` and below that may hold a program or be read by one, whatever its name; sorted.

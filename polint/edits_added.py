@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from json import dumps
 
 from . import rendering
 from .diagnostic import Edit
@@ -106,7 +105,8 @@ def _into_compose(span: Span, key: str, value: object, folders: Sequence[str]) -
     if key == "healthcheck" and isinstance(value, str):
         text = rendered("compose-healthcheck", folders, value=_in_quotes(value), step=place.step)
     else:
-        text = rendered("compose-service", folders, key=key, value=written, step=place.step)
+        name = "compose-mapping" if isinstance(written, Mapping) else "compose-service"
+        text = rendered(name, folders, key=key, value=written, step=place.step)
     if place.flow and "\n" in text:
         return None
     return _put(span, place.at, place.before, text, place.indent, place.after)
@@ -241,4 +241,6 @@ def _compose(value: object) -> object | None:
 
 
 def _in_quotes(text: str) -> str:
+    from json import dumps
+
     return dumps(text.replace("$", "$$"), ensure_ascii=False)

@@ -11,17 +11,30 @@ from .ruleform import GROUPS, PARAM_TYPES, FixForm, Loaded, Param, Rule, RuleErr
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["GROUPS", "PARAM_TYPES", "Loaded", "Param", "Rule", "RuleError", "data_dir", "load_builtin", "load_rules", "parse_param"]
+__all__ = [
+    "GROUPS",
+    "PARAM_TYPES",
+    "Loaded",
+    "Param",
+    "Rule",
+    "RuleError",
+    "data_dir",
+    "data_folder",
+    "load_builtin",
+    "load_rules",
+    "parse_param",
+]
 
 
 def data_dir(name: str) -> Path:
-    """The folder ``name`` that comes with polint: inside the package in a wheel, beside it in a checkout."""
+    """``data_folder`` as a Path."""
     from pathlib import Path
 
-    return Path(_data_folder(name))
+    return Path(data_folder(name))
 
 
-def _data_folder(name: str) -> str:
+def data_folder(name: str) -> str:
+    """The folder ``name`` that comes with polint: inside the package in a wheel, beside it in a checkout."""
     here = os.path.dirname(os.path.abspath(__file__))
     for parent in (here, os.path.dirname(here)):
         folder = os.path.join(parent, name)
@@ -34,7 +47,7 @@ def load_builtin() -> Loaded:
     """The rules that come with polint, in one read when nothing they rest on has changed."""
     from . import rulecache
 
-    folder = _data_folder("rules")
+    folder = data_folder("rules")
     key = rulecache.stamp(folder)
     record = rulecache.read(key)
     if record is not None:

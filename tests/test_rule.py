@@ -366,7 +366,7 @@ CACHED = """\
 import sys
 sys.path.insert(0, {root!r})
 from polint import rule
-rule._data_folder = lambda name: {rules!r}
+rule.data_folder = lambda name: {rules!r}
 loaded = rule.load_builtin()
 for found in loaded.rules:
     print(found.code, found.params[0].default, found.group)
@@ -463,7 +463,7 @@ def test_without_a_place_for_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cache_of_another_shape_is_rebuilt(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "rules", POOL_RULE)
-    monkeypatch.setattr(rule_module, "_data_folder", lambda name: str(tmp_path / "rules"))
+    monkeypatch.setattr(rule_module, "data_folder", lambda name: str(tmp_path / "rules"))
     rulecache.write(rulecache.stamp(str(tmp_path / "rules")), (("too", "short"),))
     first = load_builtin()
     assert [found.code for found in first.rules] == ["PO201"]
