@@ -24,20 +24,23 @@ _OWN_USER = lazy(r"\.user(?:name)?(?:\s*\(\s*[^)\s]|\s*=[^=])")  # code that con
 
 def build_role_demands(tree: Tree, project: Project) -> None:
     """Tell every limit of a role how many connections the role's clients can open; superusers have no limit (PostgreSQL manual)."""
-    names = {limit.role_name for limit in project.limits if limit.role_name is not None} - {""}
+    limits: dict[str, list[Limit]] = {}
+    for limit in project.limits:
+        if limit.role_name is not None:
+            limits.setdefault(limit.role_name, []).append(limit)
+    if "" in limits:  # it may be any role's
+        return
     for server in project.servers:
         demands = Demands(server, tree, project)
-        for name in sorted(names):
-            limit = _limit(server, name, project)
-            if limit is not None and demands.is_ordinary(name):
-                demands.tell(limit, name)
+        foreign = _foreign(server, project)
+        for name, found in sorted(limits.items()):
+            counts = _counting(server, [limit for limit in found if limit.span.path not in foreign], project)
+            if counts is not None and demands.is_ordinary(name):
+                demands.tell(counts, name)
 
 
-def _limit(server: Server, name: str, project: Project) -> Limit | None:
-    """The limit that counts for a role of a server: the last one of its init scripts, or, of a project's only server, of the one file."""
-    if any(limit.role_name == "" for limit in project.limits):  # it may be this role's
-        return None
-    own = [limit for limit in project.limits if limit.role_name == name and limit.span.path not in _foreign(server, project)]
+def _counting(server: Server, own: Sequence[Limit], project: Project) -> Limit | None:
+    """Which of a role's limits counts at a server: the last one of its init scripts, or, of a project's only server, of the one file."""
     paths = {limit.span.path for limit in own}
     scripts = list(server.scripts)
     if not own or any(limit.is_conditional for limit in own):
@@ -60,15 +63,14 @@ class Demands:
         self.tree = tree
         self.project = project
         self.logins = [login for login in project.logins if login.server is server]
+        known = [login.superuser.value for login in self.logins if login.superuser.is_known]
+        files = [found for found in project.sql_files.values() if found is not None]
+        self.knows_superusers = bool(known)
+        self.superusers = {one.name for found in files for one in found.roles if one.superuser}.union(known)
 
     def is_ordinary(self, role: str) -> bool:
         """Whether a role is known to be no superuser."""
-        files = [found for found in self.project.sql_files.values() if found is not None]
-        said = [one.superuser for found in files for one in found.roles if one.name == role]
-        supers = [login.superuser for login in self.logins]
-        if any(said) or any(fact.is_known and fact.value == role for fact in supers):
-            return False
-        return any(fact.is_known for fact in supers)
+        return self.knows_superusers and role not in self.superusers
 
     def tell(self, limit: Limit, role: str) -> None:
         """Note at the limit who connects as its role, and with how many connections."""
