@@ -72,6 +72,8 @@ def test_in_a_stack(name: str) -> None:
     [
         ("cargo", b"[dependencies]\nsqlx = " + b"9" * 5000),
         ("polint.toml", b"[services.api]\nreplicas = " + b"9" * 5000),
+        ("cargo", b"workspace=true"),
+        ("php in a stack", b"<?'connections'>[['driver'=>'pgsql'],'\xaa'=>[],"),
         ("compose in a stack", b"\0"),
         (
             "dotenv in a stack",

@@ -28,6 +28,10 @@ def package_name(data: bytes) -> str:
     return ""
 
 
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def requirement(source: Source, name: str) -> Requirement | None:
     """What a Cargo.toml asks of dependency ``name`` (also in ``[workspace.dependencies]``); None when it states no version."""
     import tomllib
@@ -36,7 +40,7 @@ def requirement(source: Source, name: str) -> Requirement | None:
         tables = tomllib.loads(source.text)
     except (ValueError, RecursionError):
         return None
-    for table in (tables, tables.get("workspace", {})):
+    for table in (tables, _table(tables.get("workspace"))):
         for kind in ("dependencies", "build-dependencies", "dev-dependencies"):
             found = _version(table.get(kind), name)
             if found is not None:
@@ -55,7 +59,7 @@ def features(source: Source, names: Collection[str]) -> frozenset[str]:
     except (ValueError, RecursionError):
         return frozenset()
     found: set[str] = set()
-    for table in (tables, tables.get("workspace", {})):
+    for table in (tables, _table(tables.get("workspace"))):
         wanted = table.get("dependencies") if isinstance(table, dict) else None
         if not isinstance(wanted, dict):
             continue

@@ -196,15 +196,16 @@ def may_be_used(entry: php.ConnectionEntry, path: str, file: php.PhpFile, enviro
     if not wanted.is_known or wanted.value == entry.name:
         return True
     root = posixpath.dirname(posixpath.dirname(path))
-    chosen = [f"{read.name}={entry.name}".encode() for read in env_reads(file.default_connection)]
+    chosen = [f"{read.name}={entry.name}".encode("utf-8", "surrogateescape") for read in env_reads(file.default_connection)]
     proposed = any(text in tree.data(one) for one in under(tree.paths("dotenv"), (root,)) for text in chosen)
     return proposed or names_connection(entry.name, path, (root,), tree)
 
 
 def names_connection(name: str, config: str, folders: Sequence[str], tree: Tree) -> bool:
     """Whether code asks for a connection by its name somewhere, outside ``config`` and its like."""
-    quoted = (f"'{name}'".encode(), f'"{name}"'.encode())
-    asked = re.compile(rb"(?:onnection\w*['\"]?\s*(?:=>|[=(:])|\bon\()\s*['\"]" + re.escape(name.encode()) + rb"['\"]")
+    written = name.encode("utf-8", "surrogateescape")
+    quoted = (b"'" + written + b"'", b'"' + written + b'"')
+    asked = re.compile(rb"(?:onnection\w*['\"]?\s*(?:=>|[=(:])|\bon\()\s*['\"]" + re.escape(written) + rb"['\"]")
     for path in under(tree.paths("php"), folders):
         if path != config and "/config/" not in f"/{path}":
             data = tree.data(path)
